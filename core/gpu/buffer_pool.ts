@@ -1,0 +1,196 @@
+import type { Gpu } from "./gpu.ts";
+import { type Block, Storage, type TexelCopy } from "./storage.ts";
+
+/** Texels in a full row of a texel copy; kernels divide by it with a shift. */
+export const TEXEL_ROW = 4096;
+
+/** Free memory above which buffers are destroyed instead of kept, in bytes. */
+const KEEP_FREE = 2 ** 30;
+
+/** Device memory in use, as {@linkcode Gpu.memory} reports it. */
+export interface Memory {
+  /** Storages that are not freed. */
+  readonly live: number;
+  /** Their bytes. */
+  readonly liveBytes: number;
+  /** Bytes of all buffers and textures, in use or waiting for reuse. */
+  readonly bytes: number;
+  /** Largest value of `bytes` so far. */
+  readonly peakBytes: number;
+}
+
+/**
+ * Whole buffers, reused by exact size.
+ *
+ * A freed buffer is reused at once, since commands keep their order; it is
+ * destroyed only between batches, when too many wait. Garbage collection does
+ * not free device memory in practice, hence explicit ownership.
+ */
+export class BufferPool {
+  readonly #gpu: Gpu;
+  readonly #budget: number;
+  readonly #free: Map<number, Block[]> = new Map();
+  readonly #freeTexels: Map<string, TexelCopy[]> = new Map();
+  #live = 0;
+  #liveBytes = 0;
+  #freeBytes = 0;
+  #bytes = 0;
+  #peakBytes = 0;
+  #nextId = 0;
+
+  /**
+   * @param gpu the device
+   * @param budget bytes that buffers and textures may take together
+   */
+  constructor(gpu: Gpu, budget: number) {
+    this.#gpu = gpu;
+    this.#budget = budget;
+  }
+
+  /** What is in use. */
+  memory(): Memory {
+    return {
+      live: this.#live,
+      liveBytes: this.#liveBytes,
+      bytes: this.#bytes,
+      peakBytes: this.#peakBytes,
+    };
+  }
+
+  /**
+   * Takes a buffer from the pool or makes one. Its content is undefined.
+   *
+   * @param bytes size wanted, at least 4
+   * @param label what it is for, for messages
+   * @throws {RangeError} if the adapter's limits or the budget forbid it
+   */
+  allocate(bytes: number, label: string): Storage {
+    const rounded = Math.ceil(bytes / 256) * 256;
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#gpu.limits;
+    const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    if (rounded > most) {
+      throw new RangeError(
+        `Cannot create ${label}: it takes ${rounded} bytes, this adapter binds at most ${most}; split it along its first axis`,
+      );
+    }
+    const reused = this.#free.get(rounded)?.pop();
+    if (reused !== undefined) this.#freeBytes -= rounded;
+    const block = reused ?? this.#make(rounded, label);
+    this.#live++;
+    this.#liveBytes += rounded;
+    return new Storage(this.#gpu, block, bytes, label);
+  }
+
+  #make(bytes: number, label: string): Block {
+    this.#reserve(bytes, label);
+    const buffer = this.#gpu.device.createBuffer({
+      label,
+      size: bytes,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC |
+        GPUBufferUsage.COPY_DST,
+    });
+    return { buffer, bytes, id: this.#nextId++, lastBatch: 0 };
+  }
+
+  #reserve(bytes: number, label: string): void {
+    if (this.#bytes + bytes > this.#budget) {
+      this.#gpu.flush();
+      this.#destroyFree();
+    }
+    if (this.#bytes + bytes > this.#budget) {
+      throw new RangeError(
+        `Cannot create ${label}: ${this.#bytes} bytes are in use and ${bytes} more exceed the memory budget of ${this.#budget}; free tensors or lower the batch size`,
+      );
+    }
+    this.#bytes += bytes;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
+  }
+
+  /**
+   * Takes back the buffer and the texel copies of a freed storage.
+   *
+   * @param storage what was freed
+   * @param block its buffer
+   */
+  release(storage: Storage, block: Block): void {
+    this.#live--;
+    this.#liveBytes -= block.bytes;
+    this.#freeBytes += block.bytes;
+    push(this.#free, block.bytes, block);
+    for (const copy of storage.texels.values()) {
+      copy.version = -1;
+      const { texture } = copy;
+      this.#freeBytes += texelBytes(texture);
+      push(this.#freeTexels, texelKey(texture.width, texture.height), copy);
+    }
+    storage.texels.clear();
+  }
+
+  /**
+   * Takes a texture for a texel copy from the pool or makes one.
+   *
+   * @param texels how many texels of four floats it must hold
+   * @param label what it is for, for messages
+   */
+  texelCopy(texels: number, label: string): TexelCopy {
+    const height = Math.ceil(texels / TEXEL_ROW);
+    const width = height > 1
+      ? TEXEL_ROW
+      : Math.max(16, 2 ** Math.ceil(Math.log2(texels)));
+    const most = this.#gpu.limits.maxTextureDimension2D;
+    if (height > most) {
+      throw new RangeError(
+        `Cannot read ${label} as a texture: it has ${height} rows of ${TEXEL_ROW} texels, this adapter allows ${most}`,
+      );
+    }
+    const reused = this.#freeTexels.get(texelKey(width, height))?.pop();
+    if (reused !== undefined) {
+      this.#freeBytes -= texelBytes(reused.texture);
+      return reused;
+    }
+    this.#reserve(width * height * 16, label);
+    const texture = this.#gpu.device.createTexture({
+      label,
+      size: [width, height],
+      format: "rgba32float",
+      usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
+    });
+    const view = texture.createView({ label });
+    return { texture, view, id: this.#nextId++, version: -1 };
+  }
+
+  /** Destroys waiting buffers if they are many. Called between batches. */
+  trim(): void {
+    if (this.#freeBytes > Math.min(KEEP_FREE, this.#budget / 2)) {
+      this.#destroyFree();
+    }
+  }
+
+  #destroyFree(): void {
+    for (const blocks of this.#free.values()) {
+      for (const { buffer } of blocks) buffer.destroy();
+    }
+    for (const copies of this.#freeTexels.values()) {
+      for (const { texture } of copies) texture.destroy();
+    }
+    this.#free.clear();
+    this.#freeTexels.clear();
+    this.#bytes -= this.#freeBytes;
+    this.#freeBytes = 0;
+    this.#gpu.forgetBindGroups();
+  }
+}
+
+function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}
+
+function texelKey(width: number, height: number): string {
+  return `${width}x${height}`;
+}
+
+function texelBytes(texture: GPUTexture): number {
+  return texture.width * texture.height * 16;
+}

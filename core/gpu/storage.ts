@@ -1,0 +1,159 @@
+import type { Gpu } from "./gpu.ts";
+
+/** A buffer of the pool and the last batch of commands that names it. */
+export interface Block {
+  /** The buffer. */
+  readonly buffer: GPUBuffer;
+  /** Its size in bytes, a multiple of 256. */
+  readonly bytes: number;
+  /** Distinguishes blocks in bind group keys. */
+  readonly id: number;
+  /** Number of the last batch of recorded commands that uses the buffer. */
+  lastBatch: number;
+}
+
+/** A copy of a storage's floats as texels of four, for fast reading. */
+export interface TexelCopy {
+  /** The texture, 4,096 texels wide when it has more than one row. */
+  readonly texture: GPUTexture;
+  /** Its only view. */
+  readonly view: GPUTextureView;
+  /** Distinguishes textures in bind group keys. */
+  readonly id: number;
+  /** Version of the storage that was copied; -1 before the first copy. */
+  version: number;
+}
+
+/** What a kernel binding takes: a range of a storage. Tensors are such ranges. */
+export interface Range {
+  /** Where the bytes are. */
+  readonly storage: Storage;
+  /** First byte, a multiple of the adapter's offset alignment. */
+  readonly offset: number;
+  /** Length in bytes. */
+  readonly bytes: number;
+}
+
+/**
+ * Memory on the device with one owner: the scope it was made in.
+ *
+ * Tensors are views of it. It is freed when its scope closes; using it later
+ * is an error that names it.
+ */
+export class Storage implements Range {
+  /** Counts writes, so that stale texel copies are seen. */
+  version = 0;
+  /** Texel copies by first byte. */
+  readonly texels: Map<number, TexelCopy> = new Map();
+  #block: Block | undefined;
+
+  /**
+   * @param gpu the device
+   * @param block the buffer
+   * @param bytes bytes in use, at most the block's
+   * @param label what the storage holds, for messages
+   */
+  constructor(
+    readonly gpu: Gpu,
+    block: Block,
+    readonly bytes: number,
+    readonly label: string,
+  ) {
+    this.#block = block;
+  }
+
+  /** This storage. */
+  get storage(): this {
+    return this;
+  }
+
+  /** Always 0: a storage is a range from its first byte. */
+  get offset(): number {
+    return 0;
+  }
+
+  /** Whether the memory went back to the pool. */
+  get freed(): boolean {
+    return this.#block === undefined;
+  }
+
+  /**
+   * The buffer.
+   *
+   * @throws {Error} if the storage was freed
+   */
+  get block(): Block {
+    if (this.#block === undefined) {
+      throw new Error(
+        `Cannot use ${this.label}: it was freed with its scope; keep it with scope.keep()`,
+      );
+    }
+    return this.#block;
+  }
+
+  /** Gives the memory back to the pool at once. Does nothing the second time. */
+  free(): void {
+    const block = this.#block;
+    if (block === undefined) return;
+    this.#block = undefined;
+    this.gpu.pool.release(this, block);
+  }
+}
+
+/**
+ * Frees the storages that were made while it was the innermost scope.
+ *
+ * @example
+ * ```ts ignore
+ * using scope = gpu.scope();
+ * const y = scope.keep(layerNorm(x, 1e-5)); // outlives the scope
+ * ```
+ */
+export class Scope {
+  readonly #gpu: Gpu;
+  readonly #storages: Set<Storage> = new Set();
+
+  /** @param gpu the device whose storages it frees */
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  /** Makes the scope own a storage. */
+  adopt(storage: Storage): void {
+    this.#storages.add(storage);
+  }
+
+  /** Whether the scope owns a storage. */
+  owns(storage: Storage): boolean {
+    return this.#storages.has(storage);
+  }
+
+  /**
+   * Hands a storage, or the storage of a tensor, to the parent scope.
+   *
+   * @param value a tensor or storage made in this scope
+   * @returns `value`
+   */
+  keep<T extends Range>(value: T): T {
+    if (this.#storages.delete(value.storage)) {
+      this.#gpu.parentOf(this)?.adopt(value.storage);
+    }
+    return value;
+  }
+
+  /** Frees one storage before the scope closes. */
+  release(storage: Storage): void {
+    if (this.#storages.delete(storage)) storage.free();
+  }
+
+  /**
+   * Frees what the scope owns.
+   *
+   * @throws {Error} if an inner scope is still open
+   */
+  [Symbol.dispose](): void {
+    this.#gpu.closeScope(this);
+    for (const storage of this.#storages) storage.free();
+    this.#storages.clear();
+  }
+}
