@@ -4,6 +4,7 @@ import type { Knobs } from "./knobs.ts";
 import { Profiler } from "./profile.ts";
 import { Recorder } from "./recorder.ts";
 import type { Shader } from "./shader.ts";
+import type { TunedTiles } from "./tuning.ts";
 import { type Range, Scope, type Storage, type TexelCopy } from "./storage.ts";
 
 /** Options of {@linkcode Gpu.open}. */
@@ -16,6 +17,8 @@ export interface GpuOptions {
   readonly memoryBudget?: number;
   /** Pretends that the adapter has no subgroups. */
   readonly withoutSubgroups?: boolean;
+  /** Tiles by product kind and shape class, before the tuned table's. */
+  readonly tiles?: TunedTiles;
 }
 
 /** Limits that kernels and tensors ask the adapter for. */
@@ -68,6 +71,8 @@ export class Gpu {
   readonly profiler: Profiler | undefined;
   /** The search for values that are not finite, with the option `guard`. */
   readonly guard: Guard | undefined;
+  /** Tiles that replace the tuned table's, if any. */
+  readonly tiles: TunedTiles | undefined;
 
   readonly #scopes: Scope[] = [];
   readonly #pipelines: Map<Shader, Map<string, PipelineOfLayout>> = new Map();
@@ -94,6 +99,7 @@ export class Gpu {
     this.recorder = new Recorder(this);
     this.profiler = options.profile ? new Profiler(device) : undefined;
     this.guard = options.guard ? new Guard(this) : undefined;
+    this.tiles = options.tiles;
     device.lost.then(({ reason, message }) => {
       if (!this.#closed) this.#lost = `${reason}: ${message}`;
     });

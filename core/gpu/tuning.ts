@@ -1,0 +1,88 @@
+import table from "../../kernels/tuned.json" with { type: "json" };
+import type { SharedTile, Tile } from "../../kernels/tile.wgsl.ts";
+import type { Gpu } from "./gpu.ts";
+
+/** Shapes that get one tile each. */
+export type ShapeClass = "large" | "narrow" | "small";
+
+/** Kinds of products that are tuned apart. */
+export type ProductKind = "nn" | "nt" | "tn" | "tt" | "conv" | "convWeight";
+
+/** Tiles by product kind and shape class, of one adapter. */
+export type TunedTiles = Readonly<Record<string, Tile>>;
+
+const tuned: Readonly<Record<string, TunedTiles>> = table as Readonly<
+  Record<string, TunedTiles>
+>;
+
+/** A tile for any adapter: 64 x 64 results by 128 invocations. */
+export const SHARED_LARGE: SharedTile = {
+  member: "shared",
+  rows: 64,
+  columns: 64,
+  depth: 16,
+  rowsEach: 8,
+};
+
+/** A tile for any adapter and few results: 32 x 32 by 64 invocations. */
+export const SHARED_SMALL: SharedTile = {
+  member: "shared",
+  rows: 32,
+  columns: 32,
+  depth: 16,
+  rowsEach: 4,
+};
+
+/**
+ * Classifies the result of a product.
+ *
+ * @param rows rows of the result
+ * @param columns columns of the result
+ */
+export function shapeClass(rows: number, columns: number): ShapeClass {
+  if (rows < 32) return "small";
+  return columns < 64 ? "narrow" : "large";
+}
+
+/**
+ * Names an adapter in the tuned table: its description without the driver's
+ * version, and the subgroup size.
+ *
+ * @param gpu the device
+ */
+export function adapterKey(gpu: Gpu): string {
+  return `${gpu.adapter.replace(/ \(.*$/, "")}/${gpu.subgroupSize}`;
+}
+
+/**
+ * Chooses the tile of a product for this adapter: from the tuned table, else
+ * by what the adapter is.
+ *
+ * @param gpu the device
+ * @param kind how the operands are laid out
+ * @param rows rows of the result
+ * @param columns columns of the result
+ */
+export function chooseTile(
+  gpu: Gpu,
+  kind: ProductKind,
+  rows: number,
+  columns: number,
+): Tile {
+  const shape = shapeClass(rows, columns);
+  const known = gpu.tiles?.[`${kind}/${shape}`] ??
+    tuned[adapterKey(gpu)]?.[`${kind}/${shape}`];
+  if (known !== undefined) return fit(gpu, known);
+  // A software adapter suspends invocations at every barrier.
+  if (gpu.isSoftware && gpu.subgroupSize >= 8 && gpu.subgroupSize <= 32) {
+    const tall = rows >= 32 ? 32 : rows > 8 ? 16 : rows > 4 ? 8 : 4;
+    return { member: "shuffle", lanes: gpu.subgroupSize, rows: tall };
+  }
+  return rows >= 512 && columns >= 64 ? SHARED_LARGE : SHARED_SMALL;
+}
+
+/** Replaces a tile that this device cannot run. */
+function fit(gpu: Gpu, tile: Tile): Tile {
+  if (tile.member === "shared" || tile.lanes === gpu.subgroupSize) return tile;
+  return SHARED_SMALL;
+}

@@ -1,0 +1,530 @@
+import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import source from "../../kernels/pointwise.wgsl" with { type: "text" };
+import type { Activation } from "../../kernels/matmul.wgsl.ts";
+import { ceilDiv, flatGrid } from "../gpu/grid.ts";
+import { defineShader, type Shader } from "../gpu/shader.ts";
+import { forwardOnly, record } from "../tensor/autograd.ts";
+import { empty } from "../tensor/create.ts";
+import { broadcastShapes, type Shape, showShape } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { sumTo } from "./reduce.ts";
+
+/** A tensor, or a number that stands for one everywhere. */
+export type Operand = Tensor | number;
+
+/**
+ * A pointwise operation in WGSL, over `vec4f` values: operands `x`, `y`, `z`,
+ * numbers `p` and `q`, and `d`, the gradient of the result.
+ */
+interface Expression {
+  /** The result. */
+  readonly forward: string;
+  /** Gradients by x, y and z; `undefined` where there is none. */
+  readonly backward: readonly (string | undefined)[];
+}
+
+/** Every pointwise operation: its formula above its gradient. */
+const TABLE = {
+  add: { forward: "x + y", backward: ["d", "d"] },
+  sub: { forward: "x - y", backward: ["d", "-d"] },
+  mul: { forward: "x * y", backward: ["d * y", "d * x"] },
+  div: { forward: "x / y", backward: ["d / y", "-d * x / (y * y)"] },
+  // At a tie both get half, as in PyTorch.
+  minimum: {
+    forward: "min(x, y)",
+    backward: [
+      "d * select(select(vec4f(), vec4f(0.5), x == y), vec4f(1.0), x < y)",
+      "d * select(select(vec4f(), vec4f(0.5), x == y), vec4f(1.0), y < x)",
+    ],
+  },
+  maximum: {
+    forward: "max(x, y)",
+    backward: [
+      "d * select(select(vec4f(), vec4f(0.5), x == y), vec4f(1.0), x > y)",
+      "d * select(select(vec4f(), vec4f(0.5), x == y), vec4f(1.0), y > x)",
+    ],
+  },
+  where: {
+    forward: "select(z, y, x != vec4f())",
+    backward: [
+      undefined,
+      "select(vec4f(), d, x != vec4f())",
+      "select(d, vec4f(), x != vec4f())",
+    ],
+  },
+  identity: { forward: "x", backward: ["d"] },
+  neg: { forward: "-x", backward: ["-d"] },
+  exp: { forward: "exp(x)", backward: ["d * exp(x)"] },
+  log: { forward: "log(x)", backward: ["d / x"] },
+  sqrt: { forward: "sqrt(x)", backward: ["0.5 * d * inverseSqrt(x)"] },
+  rsqrt: {
+    forward: "inverseSqrt(x)",
+    backward: ["-0.5 * d * inverseSqrt(x) / x"],
+  },
+  tanh: {
+    forward: "tanhAccurate(x)",
+    backward: ["d * (1.0 - tanhAccurate(x) * tanhAccurate(x))"],
+  },
+  sigmoid: {
+    forward: "sigmoid(x)",
+    backward: ["d * sigmoid(x) * sigmoid(-x)"],
+  },
+  relu: { forward: "relu(x)", backward: ["d * reluSlope(x)"] },
+  silu: { forward: "silu(x)", backward: ["d * siluSlope(x)"] },
+  gelu: { forward: "gelu(x)", backward: ["d * geluSlope(x)"] },
+  geluTanh: { forward: "geluTanh(x)", backward: ["d * geluTanhSlope(x)"] },
+  quickGelu: { forward: "quickGelu(x)", backward: ["d * quickGeluSlope(x)"] },
+  abs: { forward: "abs(x)", backward: ["d * sign(x)"] },
+  // Powers of special exponents avoid pow(), which is undefined below 0.
+  square: { forward: "x * x", backward: ["2.0 * d * x"] },
+  reciprocal: { forward: "1.0 / x", backward: ["-d / (x * x)"] },
+  evenPow: {
+    forward: "pow(abs(x), vec4f(p))",
+    backward: ["d * p * sign(x) * pow(abs(x), vec4f(p - 1.0))"],
+  },
+  oddPow: {
+    forward: "sign(x) * pow(abs(x), vec4f(p))",
+    backward: ["d * p * pow(abs(x), vec4f(p - 1.0))"],
+  },
+  realPow: {
+    forward: "pow(x, vec4f(p))",
+    backward: ["d * p * pow(x, vec4f(p - 1.0))"],
+  },
+  clamp: {
+    forward: "clamp(x, vec4f(p), vec4f(q))",
+    backward: ["select(vec4f(), d, x >= vec4f(p) && x <= vec4f(q))"],
+  },
+} as const satisfies Record<string, Expression>;
+
+/** Names of the table's operations. */
+export type PointwiseName = keyof typeof TABLE;
+
+const OPERANDS = ["x", "y", "z"] as const;
+const shaders = new Map<string, Shader>();
+
+/** Element type of each operand: four at a time, one repeated, or a number. */
+type Elements = Readonly<
+  Record<"x" | "y" | "z", "vec4f" | "f32" | "number" | "none">
+>;
+
+function shaderOf(
+  name: string,
+  expression: string,
+  elements: Elements,
+  wide: boolean,
+  usesD: boolean,
+): Shader {
+  const key = JSON.stringify([expression, elements, wide]);
+  let shader = shaders.get(key);
+  if (shader === undefined) {
+    const value = (operand: "x" | "y" | "z") => {
+      const type = elements[operand];
+      if (type === "none") return "vec4f()";
+      if (type === "number") return "vec4f(params.p)";
+      return `vec4f(${operand}[i${operand}])`;
+    };
+    const alias = (operand: "x" | "y" | "z") =>
+      elements[operand] === "vec4f" ? "vec4f" : "f32";
+    const composed = `alias Elem = ${wide ? "vec4f" : "f32"};
+alias ElemX = ${alias("x")};
+alias ElemY = ${alias("y")};
+alias ElemZ = ${alias("z")};
+
+fn apply(x: vec4f, y: vec4f, z: vec4f, d: vec4f, p: f32, q: f32) -> vec4f {
+  return ${expression};
+}
+
+fn compute(i: u32, ix: u32, iy: u32, iz: u32) -> Elem {
+  let value = apply(${value("x")}, ${value("y")}, ${value("z")}, ${
+      usesD ? "vec4f(d[i])" : "vec4f()"
+    }, params.p, params.q);
+  return value${wide ? "" : ".x"};
+}`;
+    shader = defineShader(`pointwise_${name}`, [math, source, composed]);
+    shaders.set(key, shader);
+  }
+  return shader;
+}
+
+/** Numbers p and q of an expression. */
+interface Numbers {
+  readonly p?: number;
+  readonly q?: number;
+}
+
+/** Computes one expression over broadcast operands. */
+function compute(
+  name: string,
+  expression: string,
+  operands: readonly Operand[],
+  shape: Shape,
+  numbers: Numbers,
+  d?: Tensor,
+): Tensor {
+  const words = new Set(expression.match(/\b[xyzd]\b/g) ?? []);
+  const tensors: Partial<Record<"x" | "y" | "z", Tensor>> = {};
+  const elements = { x: "none", y: "none", z: "none" } as Record<
+    "x" | "y" | "z",
+    "vec4f" | "f32" | "number" | "none"
+  >;
+  let p = numbers.p ?? 0;
+  OPERANDS.forEach((name, i) => {
+    const operand = operands[i];
+    if (operand === undefined || !words.has(name)) return;
+    if (typeof operand === "number") {
+      elements[name] = "number";
+      p = operand;
+    } else {
+      tensors[name] = operand;
+    }
+  });
+  const first = Object.values(tensors)[0] ?? d ??
+    operands.find((operand) => typeof operand !== "number");
+  if (first === undefined || typeof first === "number") {
+    throw new TypeError(`Cannot apply ${name}: it needs a tensor`);
+  }
+  const out = empty(first.gpu, shape);
+  const usesD = d !== undefined && words.has("d");
+  const plan = planBroadcast(name, shape, tensors);
+  for (const operand of OPERANDS) {
+    const steps = plan.steps[operand];
+    if (steps === undefined) continue;
+    elements[operand] = plan.wide && steps[3] !== 0 ? "vec4f" : "f32";
+  }
+  const shader = shaderOf(name, expression, elements, plan.wide, usesD);
+  const step = (operand: "x" | "y" | "z", axis: number) =>
+    plan.steps[operand]?.[axis] ?? 0;
+  const params: Record<string, number> = {
+    count: plan.count,
+    n1: plan.lengths[1]!,
+    n2: plan.lengths[2]!,
+    n3: plan.lengths[3]!,
+    p,
+    q: numbers.q ?? 0,
+  };
+  for (const operand of OPERANDS) {
+    for (let axis = 0; axis < 4; axis++) {
+      params[`${operand}${axis}`] = step(operand, axis);
+    }
+  }
+  shader.run(
+    "run",
+    { ...tensors, ...(usesD ? { d } : {}), out },
+    params,
+    flatGrid(ceilDiv(plan.count, 64)),
+    { knobs: { BROADCAST: plan.broadcast } },
+  );
+  return out;
+}
+
+interface Plan {
+  /** Invocations. */
+  readonly count: number;
+  /** Whether an invocation computes four elements. */
+  readonly wide: boolean;
+  /** Whether indices must be split. */
+  readonly broadcast: boolean;
+  /** Lengths of four axes, in Elems. */
+  readonly lengths: readonly number[];
+  /** Steps of each operand along them, in its elements. */
+  readonly steps: Partial<Record<"x" | "y" | "z", readonly number[]>>;
+}
+
+/** Merges axes that all operands walk alike, and pads to four. */
+function planBroadcast(
+  name: string,
+  shape: Shape,
+  tensors: Partial<Record<"x" | "y" | "z", Tensor>>,
+): Plan {
+  const present = OPERANDS.filter((operand) => tensors[operand] !== undefined);
+  const strides = present.map((operand) =>
+    broadcastStrides(tensors[operand]!.shape, shape)
+  );
+  let lengths: number[] = [];
+  let merged: number[][] = present.map(() => []);
+  shape.forEach((length, axis) => {
+    if (length === 1) return;
+    const last = lengths.length - 1;
+    const fits = last >= 0 &&
+      strides.every((own, i) => merged[i]![last] === own[axis]! * length);
+    if (fits) {
+      lengths[last]! *= length;
+      strides.forEach((own, i) => merged[i]![last] = own[axis]!);
+    } else {
+      lengths.push(length);
+      strides.forEach((own, i) => merged[i]!.push(own[axis]!));
+    }
+  });
+  if (lengths.length > 4) {
+    throw new RangeError(
+      `Cannot apply ${name}: broadcasting to ${
+        showShape(shape)
+      } alternates over ${lengths.length} groups of axes, at most 4 are possible; broadcast one operand first`,
+    );
+  }
+  const missing = 4 - lengths.length;
+  lengths = [...new Array<number>(missing).fill(1), ...lengths];
+  merged = merged.map((own) => [...new Array<number>(missing).fill(0), ...own]);
+  const inner = lengths[3]!;
+  const isFlat = missing >= 3;
+  const wide = inner % 4 === 0 || isFlat;
+  const broadcast = !(isFlat && merged.every((own) => own[3] === 1)) &&
+    merged.length > 0;
+  if (wide) lengths[3] = ceilDiv(inner, 4);
+  const steps: Partial<Record<"x" | "y" | "z", readonly number[]>> = {};
+  present.forEach((operand, i) => {
+    const own = merged[i]!;
+    const isVector = wide && own[3] !== 0;
+    steps[operand] = own.map((step, axis) =>
+      isVector && axis < 3 ? step / 4 : step
+    );
+  });
+  return {
+    count: lengths.reduce((n, length) => n * length, 1),
+    wide,
+    broadcast,
+    lengths,
+    steps,
+  };
+}
+
+/** Elements to step along each axis of `shape`; 0 where `own` is broadcast. */
+function broadcastStrides(own: Shape, shape: Shape): number[] {
+  const offset = shape.length - own.length;
+  let stride = 1;
+  const strides = new Array<number>(shape.length).fill(0);
+  for (let axis = shape.length - 1; axis >= offset; axis--) {
+    const length = own[axis - offset]!;
+    if (length !== 1) strides[axis] = stride;
+    stride *= length;
+  }
+  return strides;
+}
+
+/** Applies a row of the table and records its gradients. */
+function pointwise(
+  name: PointwiseName,
+  operands: readonly Operand[],
+  numbers: Numbers = {},
+): Tensor {
+  const { forward, backward }: Expression = TABLE[name];
+  const tensors = operands.filter((operand) => typeof operand !== "number");
+  for (const operand of operands) {
+    if (typeof operand === "number" && !Number.isFinite(operand)) {
+      throw new RangeError(
+        `Cannot apply ${name}: number ${operand} must be finite`,
+      );
+    }
+  }
+  const wrong = tensors.find((operand) => operand.dtype !== "f32");
+  if (wrong !== undefined) {
+    throw new TypeError(
+      `Cannot apply ${name}: dtype ${wrong.dtype}, needed f32`,
+    );
+  }
+  const shape = broadcastShapes(
+    name,
+    ...tensors.map((operand) => operand.shape),
+  );
+  const y = compute(name, forward, operands, shape, numbers);
+  return record(y, tensors, (d) =>
+    operands.flatMap((operand, i) => {
+      if (typeof operand === "number") return [];
+      const expression = backward[i];
+      if (expression === undefined || !operand.requiresGrad) return [undefined];
+      const full = expression === "d" ? d : compute(
+        `${name}_d${OPERANDS[i]}`,
+        expression,
+        operands,
+        shape,
+        numbers,
+        d,
+      );
+      return [sumTo(full, operand.shape)];
+    }));
+}
+
+/** x + y, broadcast. */
+export function add(x: Operand, y: Operand): Tensor {
+  return pointwise("add", [x, y]);
+}
+
+/** x - y, broadcast. */
+export function sub(x: Operand, y: Operand): Tensor {
+  return pointwise("sub", [x, y]);
+}
+
+/** x y, broadcast. */
+export function mul(x: Operand, y: Operand): Tensor {
+  return pointwise("mul", [x, y]);
+}
+
+/** x / y, broadcast. */
+export function div(x: Operand, y: Operand): Tensor {
+  return pointwise("div", [x, y]);
+}
+
+/** The smaller of x and y, broadcast; at a tie both get half the gradient. */
+export function minimum(x: Operand, y: Operand): Tensor {
+  return pointwise("minimum", [x, y]);
+}
+
+/** The larger of x and y, broadcast; at a tie both get half the gradient. */
+export function maximum(x: Operand, y: Operand): Tensor {
+  return pointwise("maximum", [x, y]);
+}
+
+/**
+ * Takes x where the condition is not 0 and y elsewhere, broadcast.
+ *
+ * @param condition tensor of zeros and other values; gets no gradient
+ * @param x taken where the condition holds
+ * @param y taken elsewhere
+ */
+export function where(condition: Tensor, x: Tensor, y: Tensor): Tensor {
+  if (condition.requiresGrad) forwardOnly("where", condition, [condition]);
+  return pointwise("where", [condition, x, y]);
+}
+
+/** -x. */
+export function neg(x: Tensor): Tensor {
+  return pointwise("neg", [x]);
+}
+
+/** e^x. */
+export function exp(x: Tensor): Tensor {
+  return pointwise("exp", [x]);
+}
+
+/** Natural logarithm; -Infinity at 0, NaN below. */
+export function log(x: Tensor): Tensor {
+  return pointwise("log", [x]);
+}
+
+/** Square root; NaN below 0. */
+export function sqrt(x: Tensor): Tensor {
+  return pointwise("sqrt", [x]);
+}
+
+/** 1 / sqrt(x). */
+export function rsqrt(x: Tensor): Tensor {
+  return pointwise("rsqrt", [x]);
+}
+
+/** Hyperbolic tangent. */
+export function tanh(x: Tensor): Tensor {
+  return pointwise("tanh", [x]);
+}
+
+/** 1 / (1 + e^-x). */
+export function sigmoid(x: Tensor): Tensor {
+  return pointwise("sigmoid", [x]);
+}
+
+/** max(x, 0). */
+export function relu(x: Tensor): Tensor {
+  return pointwise("relu", [x]);
+}
+
+/** x sigmoid(x). */
+export function silu(x: Tensor): Tensor {
+  return pointwise("silu", [x]);
+}
+
+/** x Phi(x) with the normal distribution Phi: the exact, erf form. */
+export function gelu(x: Tensor): Tensor {
+  return pointwise("gelu", [x]);
+}
+
+/** The tanh approximation of gelu. */
+export function geluTanh(x: Tensor): Tensor {
+  return pointwise("geluTanh", [x]);
+}
+
+/** x sigmoid(1.702 x), as in OpenAI's CLIP. */
+export function quickGelu(x: Tensor): Tensor {
+  return pointwise("quickGelu", [x]);
+}
+
+/** |x|, with gradient 0 at 0. */
+export function abs(x: Tensor): Tensor {
+  return pointwise("abs", [x]);
+}
+
+/**
+ * Raises to a power.
+ *
+ * @param x base; below 0 only for an integer exponent
+ * @param exponent a finite number
+ * @throws {RangeError} if the exponent is not finite
+ */
+export function pow(x: Tensor, exponent: number): Tensor {
+  if (!Number.isFinite(exponent)) {
+    throw new RangeError(
+      `Cannot apply pow: exponent ${exponent} must be finite`,
+    );
+  }
+  if (exponent === 0) return add(mul(x, 0), 1);
+  if (exponent === 1) return pointwise("identity", [x]);
+  if (exponent === 2) return pointwise("square", [x]);
+  if (exponent === -1) return pointwise("reciprocal", [x]);
+  if (exponent === 0.5) return sqrt(x);
+  if (!Number.isInteger(exponent)) {
+    return pointwise("realPow", [x], { p: exponent });
+  }
+  const name = exponent % 2 === 0 ? "evenPow" : "oddPow";
+  return pointwise(name, [x], { p: exponent });
+}
+
+/**
+ * Limits values to a range; the gradient is 0 outside.
+ *
+ * @param x any shape
+ * @param low lower bound
+ * @param high upper bound, at least `low`
+ * @throws {RangeError} if the bounds are not ordered numbers
+ */
+export function clamp(x: Tensor, low: number, high: number): Tensor {
+  if (!(low <= high)) {
+    throw new RangeError(
+      `Cannot apply clamp: bounds ${low} and ${high} must be ordered numbers`,
+    );
+  }
+  return pointwise("clamp", [x], { p: low, q: high });
+}
+
+/**
+ * Repeats along axes of length 1 and along new leading axes.
+ *
+ * @param x a shape that broadcasts to `shape`
+ * @param shape shape of the result
+ * @throws {RangeError} if it does not broadcast
+ */
+export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  const common = broadcastShapes("broadcastTo", x.shape, shape);
+  if (showShape(common) !== showShape(shape)) {
+    throw new RangeError(
+      `Cannot apply broadcastTo: ${showShape(x.shape)} does not broadcast to ${
+        showShape(shape)
+      }`,
+    );
+  }
+  const y = compute("identity", "x", [x], shape, {});
+  return record(y, [x], (d) => [sumTo(d, x.shape)]);
+}
+
+/**
+ * The gradient of a fused activation.
+ *
+ * @param activation which one, not "none"
+ * @param pre its argument
+ * @param dy gradient of its result
+ */
+export function activationGradient(
+  activation: Exclude<Activation, "none">,
+  pre: Tensor,
+  dy: Tensor,
+): Tensor {
+  const [expression] = TABLE[activation].backward;
+  return compute(`${activation}_dx`, expression, [pre], pre.shape, {}, dy);
+}

@@ -1,0 +1,140 @@
+import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import {
+  type Activation,
+  matmulKernel,
+  type MatmulVariant,
+} from "../../kernels/matmul.wgsl.ts";
+import { type Tile, tileGrid } from "../../kernels/tile.wgsl.ts";
+import { ceilDiv } from "../gpu/grid.ts";
+import { defineShader, type Shader } from "../gpu/shader.ts";
+import { chooseTile } from "../gpu/tuning.ts";
+import { empty } from "../tensor/create.ts";
+import type { Shape } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { alignRows } from "./copy_rows.ts";
+
+/** A batch of matrix products, sizes in elements. */
+export interface Product {
+  /** (batch, rows, depth), or (batch, depth, rows) when transposed. */
+  readonly a: Tensor;
+  /** (batch, depth, columns), or (batch, columns, depth) when transposed. */
+  readonly b: Tensor;
+  /** Whether `a` is stored transposed. */
+  readonly transposeA?: boolean;
+  /** Whether `b` is stored transposed. */
+  readonly transposeB?: boolean;
+  /** Number of products; an operand with one matrix serves all. */
+  readonly batch: number;
+  /** Rows of a result. */
+  readonly rows: number;
+  /** Columns of a result. */
+  readonly columns: number;
+  /** Terms of a sum. */
+  readonly depth: number;
+  /** (columns), added to each row. */
+  readonly bias?: Tensor | undefined;
+  /** Applied to the sum. */
+  readonly activation?: Activation;
+  /** Whether the sum before the activation is wanted too. */
+  readonly keepPre?: boolean;
+  /** Shape of the result. */
+  readonly shape: Shape;
+}
+
+const shaders = new Map<string, Shader>();
+
+/** The shader of one member of the matmul family. */
+export function matmulShader(variant: MatmulVariant): Shader {
+  const key = JSON.stringify(variant);
+  let shader = shaders.get(key);
+  if (shader === undefined) {
+    const sources = [matmulKernel(variant)];
+    if (variant.activation !== "none") sources.unshift(math);
+    const { transposeA, transposeB, activation } = variant;
+    const layout = `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}`;
+    const name = `matmul_${layout}${
+      activation === "none" ? "" : `_${activation}`
+    }`;
+    shader = defineShader(name, sources);
+    shaders.set(key, shader);
+  }
+  return shader;
+}
+
+/**
+ * Records a batch of matrix products. No gradient: callers record their own.
+ *
+ * @param options operands, sizes and epilogue
+ * @returns the result, and the sum before the activation if it was wanted
+ */
+export function product(
+  options: Product,
+): { c: Tensor; pre: Tensor | undefined } {
+  const { batch, rows, columns, depth } = options;
+  const { transposeA = false, transposeB = false } = options;
+  const { gpu } = options.a;
+  const a = alignRows(options.a);
+  const b = alignRows(options.b);
+  const pitchA = ceilDiv(transposeA ? rows : depth, 4);
+  const pitchB = ceilDiv(transposeB ? depth : columns, 4);
+  const kind = `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}` as const;
+  const tile = chooseTile(gpu, kind, rows, columns);
+  const variant: MatmulVariant = {
+    transposeA,
+    transposeB,
+    bias: options.bias !== undefined,
+    activation: options.activation ?? "none",
+    keepPre: options.keepPre ?? false,
+    wide: columns % 4 === 0,
+    tail: depth % stepOf(tile) !== 0,
+    source: gpu.isSoftware ? "texels" : "buffer",
+    tile,
+  };
+  const c = empty(gpu, options.shape);
+  const pre = options.keepPre ? empty(gpu, options.shape) : undefined;
+  const [x, y] = tileGrid(tile, rows, columns);
+  matmulShader(variant).run(
+    "product",
+    {
+      a,
+      b,
+      c,
+      ...(options.bias === undefined ? {} : { bias: options.bias }),
+      ...(pre === undefined ? {} : { pre }),
+    },
+    {
+      rows,
+      columns,
+      depth,
+      pitchA,
+      pitchB,
+      batchA: batchTexels(options.a, batch, pitchA, transposeA ? depth : rows),
+      batchB: batchTexels(
+        options.b,
+        batch,
+        pitchB,
+        transposeB ? columns : depth,
+      ),
+    },
+    [x, y, batch],
+    { flops: 2 * batch * rows * columns * depth },
+  );
+  return { c, pre };
+}
+
+/** Steps of k that a tile takes together. */
+function stepOf(tile: Tile): number {
+  return tile.member === "shuffle" ? 4 : tile.depth;
+}
+
+/** Texels from matrix to matrix; 0 where one matrix serves the whole batch. */
+function batchTexels(
+  operand: Tensor,
+  batch: number,
+  pitch: number,
+  lines: number,
+): number {
+  const cols = operand.shape.at(-1) ?? 1;
+  const matrices = operand.size / cols / lines;
+  return matrices === 1 && batch > 1 ? 0 : pitch * lines;
+}

@@ -1,0 +1,77 @@
+// Functions of four values that WGSL lacks or leaves inaccurate.
+
+const SQRT_HALF: f32 = 0.70710678;
+const INV_SQRT_TAU: f32 = 0.39894228; // 1 / sqrt(2 pi)
+
+// 1 / (1 + e^-x), without overflow on either side.
+fn sigmoid(x: vec4f) -> vec4f {
+  let e = exp(-abs(x));
+  return select(e, vec4f(1.0), x >= vec4f()) / (1.0 + e);
+}
+
+// tanh with small relative error near 0, where the built-in one has 1e-4.
+fn tanhAccurate(x: vec4f) -> vec4f {
+  let t = x * x;
+  let small = x * (1.0 + t * (-0.33333333 + t * (0.13333333 + t * (-0.053968254 + t * 0.021869489))));
+  let e = exp(-2.0 * abs(x));
+  let large = sign(x) * (1.0 - e) / (1.0 + e);
+  return select(large, small, abs(x) < vec4f(0.3));
+}
+
+// erf by x times an even polynomial for |x| < 1 and 1 - e^(-x^2) P(t) above,
+// t = 1 / (1 + 0.3275911 |x|); absolute error below 2e-7.
+// Abramowitz & Stegun 1964, 7.1.26 and 7.1.5.
+fn erf(x: vec4f) -> vec4f {
+  let a = abs(x);
+  let s = x * x;
+  let t = 1.0 / (1.0 + 0.3275911 * a);
+  let p = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  let large = sign(x) * (1.0 - p * exp(-s));
+  let series = 1.1283792 + s * (-0.37612639 + s * (0.11283792 + s * (-0.026866171 + s * (0.0052239776 + s * (-8.5483270e-4 + s * (1.2055333e-4 + s * (-1.4925651e-5 + s * 1.6462114e-6)))))));
+  return select(large, x * series, a < vec4f(1.0));
+}
+
+fn relu(x: vec4f) -> vec4f {
+  return max(x, vec4f());
+}
+
+fn silu(x: vec4f) -> vec4f {
+  return x * sigmoid(x);
+}
+
+// x Phi(x), exact form. Hendrycks & Gimpel 2016.
+fn gelu(x: vec4f) -> vec4f {
+  return 0.5 * x * (1.0 + erf(x * SQRT_HALF));
+}
+
+fn geluTanh(x: vec4f) -> vec4f {
+  return 0.5 * x * (1.0 + tanhAccurate(0.79788456 * (x + 0.044715 * x * x * x)));
+}
+
+fn quickGelu(x: vec4f) -> vec4f {
+  return x * sigmoid(1.702 * x);
+}
+
+// Derivatives by the argument.
+fn reluSlope(x: vec4f) -> vec4f {
+  return select(vec4f(), vec4f(1.0), x > vec4f());
+}
+
+fn siluSlope(x: vec4f) -> vec4f {
+  let s = sigmoid(x);
+  return s * (1.0 + x * (1.0 - s));
+}
+
+fn geluSlope(x: vec4f) -> vec4f {
+  return 0.5 * (1.0 + erf(x * SQRT_HALF)) + x * INV_SQRT_TAU * exp(-0.5 * x * x);
+}
+
+fn geluTanhSlope(x: vec4f) -> vec4f {
+  let t = tanhAccurate(0.79788456 * (x + 0.044715 * x * x * x));
+  return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * 0.79788456 * (1.0 + 0.134145 * x * x);
+}
+
+fn quickGeluSlope(x: vec4f) -> vec4f {
+  let s = sigmoid(1.702 * x);
+  return s * (1.0 + 1.702 * x * (1.0 - s));
+}

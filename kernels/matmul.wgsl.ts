@@ -1,0 +1,176 @@
+/**
+ * Matrix product kernels: C = act(A B + bias), batched, with either operand
+ * transposed.
+ *
+ *   C(b, m, n) = act( sum_k A(b, m, k) B(b, k, n) + bias(n) )
+ *
+ * A: (batch, rows, depth), or (batch, depth, rows) when transposed.
+ * B: (batch, depth, columns), or (batch, columns, depth) when transposed.
+ * C, pre: (batch, rows, columns). bias: (columns).
+ * Rows of the operands are whole texels; the caller pads them.
+ *
+ * @module
+ */
+
+import { type Tile, tileKernel } from "./tile.wgsl.ts";
+
+/** Functions that may be fused behind a product. */
+export type Activation =
+  | "none"
+  | "relu"
+  | "silu"
+  | "gelu"
+  | "geluTanh"
+  | "quickGelu";
+
+/** One member of the family. */
+export interface MatmulVariant {
+  /** Whether A is stored as (depth, rows). */
+  readonly transposeA: boolean;
+  /** Whether B is stored as (columns, depth). */
+  readonly transposeB: boolean;
+  /** Whether a bias is added. */
+  readonly bias: boolean;
+  /** What is applied to the sum. */
+  readonly activation: Activation;
+  /** Whether the sum before the activation is written too, for the gradient. */
+  readonly keepPre: boolean;
+  /** Whether rows of C are whole texels. */
+  readonly wide: boolean;
+  /** Whether depth is not a multiple of 4 (or of the staged depth). */
+  readonly tail: boolean;
+  /** Where operands are read from. */
+  readonly source: "texels" | "buffer";
+  /** The tile. */
+  readonly tile: Tile;
+}
+
+/**
+ * Declares a read-only operand of four floats at a time and `NAMEAt(i)`.
+ *
+ * @param name binding name
+ * @param binding binding number
+ * @param source texels or buffer
+ */
+export function operand(
+  name: string,
+  binding: number,
+  source: "texels" | "buffer",
+): string {
+  if (source === "buffer") {
+    return `@group(0) @binding(${binding}) var<storage, read> ${name}: array<vec4f>;
+fn ${name}At(i: u32) -> vec4f { return ${name}[i]; }`;
+  }
+  return `@group(0) @binding(${binding}) var ${name}: texture_storage_2d<rgba32float, read>;
+fn ${name}At(i: u32) -> vec4f { return textureLoad(${name}, vec2u(i & 4095u, i >> 12u)); }`;
+}
+
+/**
+ * The function \`finish\`: bias, activation and store.
+ *
+ * @param options parts of a variant
+ */
+export function epilogue(
+  options: Pick<MatmulVariant, "bias" | "activation" | "keepPre" | "wide">,
+): string {
+  const { bias, activation, keepPre, wide } = options;
+  const store = (target: string, value: string) =>
+    wide ? `${target}[(base + n4 * 4u) >> 2u] = ${value};` : `
+  for (var j = 0u; j < min(4u, params.columns - n4 * 4u); j++) {
+    ${target}[base + n4 * 4u + j] = ${value}[j];
+  }`;
+  const element = wide ? "vec4f" : "f32";
+  return `
+@group(0) @binding(3) var<storage, read_write> c: array<${element}>;
+${bias ? operand("bias", 4, "buffer") : ""}
+${
+    keepPre
+      ? `@group(0) @binding(5) var<storage, read_write> pre: array<${element}>;`
+      : ""
+  }
+fn finish(m: u32, n4: u32, batch: u32, value: vec4f) {
+  if (m >= params.rows || n4 * 4u >= params.columns) {
+    return;
+  }
+  let base = (batch * params.rows + m) * params.columns;
+  let sum = value${bias ? " + biasAt(n4)" : ""};
+  ${keepPre ? store("pre", "sum") : ""}
+  let result = ${activation === "none" ? "sum" : `${activation}(sum)`};
+  ${store("c", "result")}
+}
+`;
+}
+
+/**
+ * Writes the kernel of one variant.
+ *
+ * Bindings: a, b, c, and bias and pre where the variant has them. Params:
+ * rows, columns, depth, and the texels from row to row and batch to batch.
+ *
+ * @param variant which member
+ * @returns WGSL text without `lib/math.wgsl`, which activations need
+ */
+export function matmulKernel(variant: MatmulVariant): string {
+  const { transposeA, transposeB, tail, source } = variant;
+  const masked = (load: string, condition: string) =>
+    tail ? `select(vec4f(), ${load}, ${condition})` : load;
+  const loadA = transposeA
+    ? `fn loadA(m4: u32, k: u32, batch: u32) -> vec4f {
+  return ${
+      masked(
+        "aAt(batch * params.batchA + k * params.pitchA + m4)",
+        "k < params.depth",
+      )
+    };
+}`
+    : `fn loadA(m: u32, k4: u32, batch: u32) -> vec4f {
+  return aAt(batch * params.batchA + m * params.pitchA + k4);
+}`;
+  const loadB = transposeB
+    ? `fn loadB(n: u32, k4: u32, batch: u32) -> vec4f {
+  return bAt(batch * params.batchB + n * params.pitchB + k4);
+}`
+    : `fn loadB(n4: u32, k: u32, batch: u32) -> vec4f {
+  return ${
+      masked(
+        "bAt(batch * params.batchB + k * params.pitchB + n4)",
+        "k < params.depth",
+      )
+    };
+}`;
+  const declarations = `// ${title(variant)}
+struct Params {
+  rows: u32,
+  columns: u32,
+  depth: u32,
+  pitchA: u32,
+  pitchB: u32,
+  batchA: u32,
+  batchB: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+${operand("a", 1, source)}
+${operand("b", 2, source)}
+${loadA}
+${loadB}
+${epilogue(variant)}`;
+  return tileKernel(
+    {
+      a: transposeA ? "column" : "row",
+      b: transposeB ? "column" : "row",
+      declarations,
+      tail,
+    },
+    variant.tile,
+  );
+}
+
+function title(variant: MatmulVariant): string {
+  const a = variant.transposeA ? "A^T" : "A";
+  const b = variant.transposeB ? "B^T" : "B";
+  const sum = `${a} ${b}${variant.bias ? " + bias" : ""}`;
+  return variant.activation === "none"
+    ? `C = ${sum}`
+    : `C = ${variant.activation}(${sum})`;
+}

@@ -1,0 +1,277 @@
+/**
+ * Generator of matrix product kernels: C(m, n) = sum over k of A(m, k) B(k, n).
+ *
+ * Neither naga nor the software driver unrolls loops, so a fast product is an
+ * unrolled register tile, and only a generator can write that. Two members:
+ *
+ * - `shuffle`: one subgroup per workgroup. A lane owns four columns and all
+ *   rows of a tile; it loads one texel of A, and a subgroup shuffle with a
+ *   constant index broadcasts each value. No barriers, no workgroup memory:
+ *   the member for Mesa's llvmpipe, where both cost a factor of ten.
+ * - `shared`: tiles of A and B in workgroup memory, 4 x 4 or 8 x 4 results per
+ *   invocation: the member for GPUs and for adapters without subgroups.
+ *
+ * An operator supplies loaders, which say where A and B come from, and an
+ * epilogue, which says what happens to a result.
+ *
+ * @module
+ */
+
+/** Which member of the family, and its sizes. */
+export type Tile = ShuffleTile | SharedTile;
+
+/** A register tile with subgroup broadcasts. */
+export interface ShuffleTile {
+  /** Discriminates the family. */
+  readonly member: "shuffle";
+  /** Lanes of the subgroup and of the workgroup: 8, 16 or 32. */
+  readonly lanes: number;
+  /** Rows per workgroup: 4 to 64, a multiple of 4. */
+  readonly rows: number;
+}
+
+/** A tile in workgroup memory. */
+export interface SharedTile {
+  /** Discriminates the family. */
+  readonly member: "shared";
+  /** Rows per workgroup. */
+  readonly rows: number;
+  /** Columns per workgroup. */
+  readonly columns: number;
+  /** Steps of k that are staged together, a multiple of 4. */
+  readonly depth: number;
+  /** Rows per invocation; columns per invocation are 4. */
+  readonly rowsEach: number;
+}
+
+/** What is computed, apart from sizes. */
+export interface TileProblem {
+  /**
+   * How a value of A is laid out: `row` loads four steps of k of one row,
+   * `column` loads four rows at one step of k.
+   */
+  readonly a: "row" | "column";
+  /**
+   * How a value of B is laid out: `row` loads four columns at one step of k,
+   * `column` loads four steps of k of one column.
+   */
+  readonly b: "row" | "column";
+  /** Declarations: bindings, Params and the functions the body calls. */
+  readonly declarations: string;
+  /**
+   * WGSL before the k loop of one lane. It may use `m0` (first row of the
+   * tile), `batch` and must define what the loaders use.
+   */
+  readonly setup?: string;
+  /** Whether k may end inside a texel or tile, so that loads must be masked. */
+  readonly tail: boolean;
+}
+
+/**
+ * Number of workgroups for a product.
+ *
+ * @param tile the member
+ * @param rows rows of C
+ * @param columns columns of C
+ */
+export function tileGrid(
+  tile: Tile,
+  rows: number,
+  columns: number,
+): readonly [x: number, y: number] {
+  const width = tile.member === "shuffle" ? 4 * tile.lanes : tile.columns;
+  return [Math.ceil(rows / tile.rows), Math.ceil(columns / width)];
+}
+
+/**
+ * Writes the kernel `product` of one member.
+ *
+ * The declarations must contain, with `k` a step and `k4` a quarter of one:
+ * - `fn loadA(m: u32, k4: u32, batch: u32) -> vec4f`, or for column A
+ *   `fn loadA(m4: u32, k: u32, batch: u32) -> vec4f`
+ * - `fn loadB(n4: u32, k: u32, batch: u32) -> vec4f`, or for column B
+ *   `fn loadB(n: u32, k4: u32, batch: u32) -> vec4f`
+ * - `fn finish(m: u32, n4: u32, batch: u32, value: vec4f)`
+ * - `params.depth`, the number of steps of k
+ *
+ * @param problem what is computed
+ * @param tile how
+ * @returns WGSL text with the entry `product`
+ */
+export function tileKernel(problem: TileProblem, tile: Tile): string {
+  const body = tile.member === "shuffle"
+    ? shuffleBody(problem, tile)
+    : sharedBody(problem, tile);
+  return `${problem.declarations}\n${body}`;
+}
+
+const AXES = ["x", "y", "z", "w"] as const;
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+function shuffleBody(problem: TileProblem, tile: ShuffleTile): string {
+  const { lanes, rows } = tile;
+  const quads = rows / 4;
+  // Texels of A that one lane loads for four steps of k.
+  const loads = problem.a === "row"
+    ? Math.ceil(rows / lanes)
+    : quads * 4 / lanes;
+  const lines: string[] = [];
+  for (const b of range(Math.ceil(loads))) {
+    lines.push(
+      problem.a === "row"
+        ? `let a${b} = loadA(m0 + ${b * lanes}u + lane, k >> 2u, batch);`
+        : `let a${b} = loadA((m0 >> 2u) + (lane + ${
+          b * lanes
+        }u) % ${quads}u, k + (lane + ${b * lanes}u) / ${quads}u, batch);`,
+    );
+  }
+  for (const j of range(4)) {
+    lines.push(
+      problem.b === "row"
+        ? `let b${j} = loadB(n4, k + ${j}u, batch);`
+        : `let t${j} = loadB(n4 * 4u + ${j}u, k >> 2u, batch);`,
+    );
+  }
+  if (problem.b === "column") {
+    range(4).forEach((j) =>
+      lines.push(
+        `let b${j} = vec4f(t0.${AXES[j]}, t1.${AXES[j]}, t2.${AXES[j]}, t3.${
+          AXES[j]
+        });`,
+      )
+    );
+  }
+  for (const row of range(rows)) {
+    const terms = range(4).map((j) => {
+      const slot = problem.a === "row" ? row : j * quads + Math.floor(row / 4);
+      const axis = problem.a === "row" ? AXES[j] : AXES[row % 4];
+      const load = Math.floor(slot / lanes);
+      return `subgroupShuffle(a${load}.${axis}, zero + ${
+        slot % lanes
+      }u) * b${j}`;
+    });
+    // Each accumulator is touched once per iteration: the driver blends loop
+    // variables with the execution mask at its end.
+    lines.push(`c${row} += ${terms.join(" + ")};`);
+  }
+  return `
+@compute @workgroup_size(${lanes})
+fn product(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  // Always 0, but only the driver's compiler knows: the shuffle index becomes
+  // a constant there, and naga does not fold it to a slower broadcast.
+  let zero = lane >> 5u;
+  let m0 = group.x * ${rows}u;
+  let n4 = group.y * ${lanes}u + lane;
+  let batch = group.z;
+  ${problem.setup ?? ""}
+  ${range(rows).map((row) => `var c${row} = vec4f();`).join("\n  ")}
+  for (var k = 0u; k < params.depth; k += 4u) {
+    ${lines.join("\n    ")}
+  }
+  ${
+    range(rows).map((row) => `finish(m0 + ${row}u, n4, batch, c${row});`).join(
+      "\n  ",
+    )
+  }
+}
+`;
+}
+
+function sharedBody(problem: TileProblem, tile: SharedTile): string {
+  const { rows, columns, depth, rowsEach } = tile;
+  const threadsX = columns / 4;
+  const threads = threadsX * (rows / rowsEach);
+  const mask = (condition: string, value: string) =>
+    problem.tail ? `select(vec4f(), ${value}, ${condition})` : value;
+  const stageA = problem.a === "row"
+    ? `
+    for (var i = lane; i < ${rows * depth / 4}u; i += ${threads}u) {
+      let m = i % ${rows}u;
+      let q = i / ${rows}u;
+      let value = ${
+      mask("k + q * 4u < params.depth", `loadA(m0 + m, (k >> 2u) + q, batch)`)
+    };
+      tileA[(q * 4u + 0u) * ${rows}u + m] = value.x;
+      tileA[(q * 4u + 1u) * ${rows}u + m] = value.y;
+      tileA[(q * 4u + 2u) * ${rows}u + m] = value.z;
+      tileA[(q * 4u + 3u) * ${rows}u + m] = value.w;
+    }`
+    : `
+    for (var i = lane; i < ${rows * depth / 4}u; i += ${threads}u) {
+      let q = i % ${rows / 4}u;
+      let step = i / ${rows / 4}u;
+      let value = ${
+      mask("k + step < params.depth", `loadA((m0 >> 2u) + q, k + step, batch)`)
+    };
+      tileA[step * ${rows}u + q * 4u + 0u] = value.x;
+      tileA[step * ${rows}u + q * 4u + 1u] = value.y;
+      tileA[step * ${rows}u + q * 4u + 2u] = value.z;
+      tileA[step * ${rows}u + q * 4u + 3u] = value.w;
+    }`;
+  const stageB = problem.b === "row"
+    ? `
+    for (var i = lane; i < ${depth * threadsX}u; i += ${threads}u) {
+      let n = i % ${threadsX}u;
+      let step = i / ${threadsX}u;
+      tileB[i] = ${
+      mask(
+        "k + step < params.depth",
+        `loadB(group.y * ${threadsX}u + n, k + step, batch)`,
+      )
+    };
+    }`
+    : `
+    for (var i = lane; i < ${depth * threadsX}u; i += ${threads}u) {
+      let n = i % ${columns}u;
+      let q = i / ${columns}u;
+      let value = ${
+      mask(
+        "k + q * 4u < params.depth",
+        `loadB(group.y * ${columns}u + n, (k >> 2u) + q, batch)`,
+      )
+    };
+      tileB[(q * 4u + 0u) * ${threadsX}u + n / 4u][n % 4u] = value.x;
+      tileB[(q * 4u + 1u) * ${threadsX}u + n / 4u][n % 4u] = value.y;
+      tileB[(q * 4u + 2u) * ${threadsX}u + n / 4u][n % 4u] = value.z;
+      tileB[(q * 4u + 3u) * ${threadsX}u + n / 4u][n % 4u] = value.w;
+    }`;
+  const inner = range(rowsEach).map((row) =>
+    `c${row} += tileA[step * ${rows}u + y * ${rowsEach}u + ${row}u] * b;`
+  );
+  return `
+var<workgroup> tileA: array<f32, ${rows * depth}>;
+var<workgroup> tileB: array<vec4f, ${depth * threadsX}>;
+
+@compute @workgroup_size(${threads})
+fn product(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let x = lane % ${threadsX}u;
+  let y = lane / ${threadsX}u;
+  let m0 = group.x * ${rows}u;
+  let batch = group.z;
+  ${range(rowsEach).map((row) => `var c${row} = vec4f();`).join("\n  ")}
+  for (var k = 0u; k < params.depth; k += ${depth}u) {${stageA}${stageB}
+    workgroupBarrier();
+    for (var step = 0u; step < ${depth}u; step++) {
+      let b = tileB[step * ${threadsX}u + x];
+      ${inner.join("\n      ")}
+    }
+    workgroupBarrier();
+  }
+  let n4 = group.y * ${threadsX}u + x;
+  ${
+    range(rowsEach).map((row) =>
+      `finish(m0 + y * ${rowsEach}u + ${row}u, n4, batch, c${row});`
+    ).join("\n  ")
+  }
+}
+`;
+}
