@@ -63,7 +63,7 @@ for (const [name, options] of Object.entries(LAYOUTS)) {
 }
 
 checkOp("matmul", {
-  run: matmul,
+  run: (a, b) => matmul(a, b),
   oracle: oracle({}),
   cases: {
     "uses one matrix b for a whole batch": { shapes: [[3, 4, 5], [5, 6]] },
