@@ -17,6 +17,8 @@ export interface GpuOptions {
   readonly memoryBudget?: number;
   /** Pretends that the adapter has no subgroups. */
   readonly withoutSubgroups?: boolean;
+  /** Invocations that share a row in norms and softmax, 1 to 64. */
+  readonly rowLanes?: number;
   /** Tiles by product kind and shape class, before the tuned table's. */
   readonly tiles?: TunedTiles;
 }
@@ -71,6 +73,8 @@ export class Gpu {
   readonly profiler: Profiler | undefined;
   /** The search for values that are not finite, with the option `guard`. */
   readonly guard: Guard | undefined;
+  /** Invocations that share a row, if the choice is not left to the device. */
+  readonly rowLanes: number | undefined;
   /** Tiles that replace the tuned table's, if any. */
   readonly tiles: TunedTiles | undefined;
 
@@ -100,6 +104,7 @@ export class Gpu {
     this.profiler = options.profile ? new Profiler(device) : undefined;
     this.guard = options.guard ? new Guard(this) : undefined;
     this.tiles = options.tiles;
+    this.rowLanes = options.rowLanes;
     device.lost.then(({ reason, message }) => {
       if (!this.#closed) this.#lost = `${reason}: ${message}`;
     });

@@ -52,6 +52,17 @@ const TABLE = {
       "select(d, vec4f(), x != vec4f())",
     ],
   },
+  // Adaptive layer normalization, Peebles & Xie 2023: x, scale y, shift z.
+  modulate: {
+    forward: "x * (1.0 + y) + z",
+    backward: ["d * (1.0 + y)", "d * x", "d"],
+  },
+  gatedAdd: { forward: "x + y * z", backward: ["d", "d * z", "d * y"] },
+  // y is uniform on [0, 1), p the share that is dropped, q = 1 / (1 - p).
+  dropout: {
+    forward: "select(vec4f(), x * q, y >= vec4f(p))",
+    backward: ["select(vec4f(), d * q, y >= vec4f(p))", undefined],
+  },
   identity: { forward: "x", backward: ["d"] },
   neg: { forward: "-x", backward: ["-d"] },
   exp: { forward: "exp(x)", backward: ["d * exp(x)"] },
@@ -301,8 +312,14 @@ function broadcastStrides(own: Shape, shape: Shape): number[] {
   return strides;
 }
 
-/** Applies a row of the table and records its gradients. */
-function pointwise(
+/**
+ * Applies a row of the table and records its gradients.
+ *
+ * @param name the row
+ * @param operands x, y and z, as many as the row has
+ * @param numbers p and q
+ */
+export function pointwise(
   name: PointwiseName,
   operands: readonly Operand[],
   numbers: Numbers = {},

@@ -1,5 +1,4 @@
 import { assertThrows } from "@std/assert";
-import { Gpu } from "../../core/gpu/gpu.ts";
 import { matmul, type MatmulOptions } from "../../core/ops/matmul.ts";
 import { zeros } from "../../core/tensor/create.ts";
 import type { Tile } from "../../kernels/tile.wgsl.ts";
@@ -97,7 +96,6 @@ const TILES: Record<string, Tile> = {
 };
 
 for (const [what, tile] of Object.entries(TILES)) {
-  let opened: Promise<Gpu> | undefined;
   const tiles: Record<string, Tile> = {};
   for (const kind of ["nn", "nt", "tn", "tt"]) {
     for (const shape of ["large", "narrow", "small"]) {
@@ -109,7 +107,7 @@ for (const [what, tile] of Object.entries(TILES)) {
     checkOp(`${name} by ${what}`, {
       run: (a, b) => matmul(a, b, options),
       oracle: oracle(options),
-      gpu: () => opened ??= Gpu.open({ withoutSubgroups: true, tiles }),
+      gpu: () => testGpu({ withoutSubgroups: true, tiles }),
       cases: {
         "accepts lengths beyond a tile": {
           shapes: [

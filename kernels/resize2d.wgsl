@@ -1,0 +1,133 @@
+// Resizes images, channels last.
+//
+//   y(o) = sum over i of w(o, i) x(i), by rows and by columns
+//
+// nearest:    w = 1 for i = floor(o / scale)
+// bilinear:   w = max(0, 1 - |s - i|), s = source position of o, clamped
+//   half pixel:   s = (o + 0.5) / scale - 0.5      (PyTorch)
+//   tensorflow1:  s = o / scale                    (TensorFlow 1)
+//
+// with scale = out / in. x, dx: (B, inHeight, inWidth, C); y, dy: (B,
+// outHeight, outWidth, C). The gradient gathers with the same weights over
+// the outputs that can reach a pixel. One invocation per value.
+
+const MODE: u32 = 0u; // knob: 0 nearest, 1 bilinear half pixel, 2 tensorflow1
+
+struct Params {
+  batch: u32,
+  inHeight: u32,
+  inWidth: u32,
+  channels: u32,
+  outHeight: u32,
+  outWidth: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> dy: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+
+// First source index, second source index and weight of the second.
+struct Source {
+  first: u32,
+  second: u32,
+  weight: f32,
+}
+
+fn sourceOf(o: u32, inLength: u32, outLength: u32) -> Source {
+  if (MODE == 0u) {
+    let i = min(o * inLength / outLength, inLength - 1u);
+    return Source(i, i, 0.0);
+  }
+  let step = f32(inLength) / f32(outLength);
+  var s = f32(o) * step;
+  if (MODE == 1u) {
+    s = max((f32(o) + 0.5) * step - 0.5, 0.0);
+  }
+  let first = min(u32(s), inLength - 1u);
+  return Source(first, min(first + 1u, inLength - 1u), s - f32(first));
+}
+
+// Weight of input i in output o.
+fn weightOf(o: u32, i: u32, inLength: u32, outLength: u32) -> f32 {
+  let source = sourceOf(o, inLength, outLength);
+  return select(0.0, 1.0 - source.weight, source.first == i)
+    + select(0.0, source.weight, source.second == i);
+}
+
+// First and past-last output that input i can reach.
+fn reachOf(i: u32, inLength: u32, outLength: u32) -> vec2u {
+  let step = f32(outLength) / f32(inLength);
+  let first = floor((f32(i) - 1.5) * step) - 1.0;
+  let last = ceil((f32(i) + 2.0) * step) + 1.0;
+  if (i + 1u == inLength) {
+    return vec2u(u32(max(first, 0.0)), outLength);
+  }
+  return vec2u(u32(max(first, 0.0)), u32(min(last, f32(outLength))));
+}
+
+fn inputAt(sample: u32, row: u32, column: u32, channel: u32) -> f32 {
+  return x[((sample * params.inHeight + row) * params.inWidth + column) * params.channels + channel];
+}
+
+@compute @workgroup_size(64)
+fn forward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * 65535u + group.x) * 64u + lane;
+  let channel = i % params.channels;
+  let pixel = i / params.channels;
+  let sample = pixel / (params.outWidth * params.outHeight);
+  if (sample >= params.batch) {
+    return;
+  }
+  let r = sourceOf((pixel / params.outWidth) % params.outHeight, params.inHeight, params.outHeight);
+  let c = sourceOf(pixel % params.outWidth, params.inWidth, params.outWidth);
+  if (MODE == 0u) {
+    y[i] = inputAt(sample, r.first, c.first, channel);
+    return;
+  }
+  let top = mix(
+    inputAt(sample, r.first, c.first, channel),
+    inputAt(sample, r.first, c.second, channel),
+    c.weight,
+  );
+  let bottom = mix(
+    inputAt(sample, r.second, c.first, channel),
+    inputAt(sample, r.second, c.second, channel),
+    c.weight,
+  );
+  y[i] = mix(top, bottom, r.weight);
+}
+
+@compute @workgroup_size(64)
+fn backward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * 65535u + group.x) * 64u + lane;
+  let channel = i % params.channels;
+  let pixel = i / params.channels;
+  let sample = pixel / (params.inWidth * params.inHeight);
+  if (sample >= params.batch) {
+    return;
+  }
+  let row = (pixel / params.inWidth) % params.inHeight;
+  let column = pixel % params.inWidth;
+  let rows = reachOf(row, params.inHeight, params.outHeight);
+  let columns = reachOf(column, params.inWidth, params.outWidth);
+  var total = 0.0;
+  for (var r = rows.x; r < rows.y; r++) {
+    let weight = weightOf(r, row, params.inHeight, params.outHeight);
+    if (weight == 0.0) {
+      continue;
+    }
+    for (var c = columns.x; c < columns.y; c++) {
+      let at = ((sample * params.outHeight + r) * params.outWidth + c) * params.channels + channel;
+      total += weight * weightOf(c, column, params.inWidth, params.outWidth) * dy[at];
+    }
+  }
+  dx[i] = total;
+}
