@@ -123,8 +123,11 @@ export function matmulKernel(variant: MatmulVariant): string {
       )
     };
 }`
-    : `fn loadA(m: u32, k4: u32, batch: u32) -> vec4f {
-  return aAt(batch * params.batchA + m * params.pitchA + k4);
+    : `fn locate(m: u32, part: u32, batch: u32) -> u32 {
+  return batch * params.batchA + m * params.pitchA;
+}
+fn loadA(start: u32, k4: u32) -> vec4f {
+  return aAt(start + k4);
 }`;
   const loadB = transposeB
     ? `fn loadB(n: u32, k4: u32, batch: u32) -> vec4f {

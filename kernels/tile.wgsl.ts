@@ -59,10 +59,10 @@ export interface TileProblem {
   /** Declarations: bindings, Params and the functions the body calls. */
   readonly declarations: string;
   /**
-   * WGSL before the k loop of one lane. It may use `m0` (first row of the
-   * tile), `batch` and must define what the loaders use.
+   * Whether k runs over several parts of `params.depth` steps, such as the
+   * taps of a convolution; their number is `params.parts`.
    */
-  readonly setup?: string;
+  readonly parts?: boolean;
   /** Whether k may end inside a texel or tile, so that loads must be masked. */
   readonly tail: boolean;
 }
@@ -87,10 +87,11 @@ export function tileGrid(
  * Writes the kernel `product` of one member.
  *
  * The declarations must contain, with `k` a step and `k4` a quarter of one:
- * - `fn loadA(m: u32, k4: u32, batch: u32) -> vec4f`, or for column A
+ * - for row A, `fn locate(m: u32, part: u32, batch: u32) -> u32`, where a row
+ *   begins, and `fn loadA(start: u32, k4: u32) -> vec4f`; for column A,
  *   `fn loadA(m4: u32, k: u32, batch: u32) -> vec4f`
  * - `fn loadB(n4: u32, k: u32, batch: u32) -> vec4f`, or for column B
- *   `fn loadB(n: u32, k4: u32, batch: u32) -> vec4f`
+ *   `fn loadB(n: u32, k4: u32, batch: u32) -> vec4f`, k counted over all parts
  * - `fn finish(m: u32, n4: u32, batch: u32, value: vec4f)`
  * - `params.depth`, the number of steps of k
  *
@@ -111,6 +112,16 @@ function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
 
+/** Opens the loop over parts, or stands in for it. */
+function overParts(problem: TileProblem, starts: readonly string[]): string {
+  if (!problem.parts) return ["let part = 0u;", ...starts].join("\n  ");
+  return [
+    "for (var part = 0u; part < params.parts; part++) {",
+    "let first = part * params.depth;",
+    ...starts,
+  ].join("\n  ");
+}
+
 function shuffleBody(problem: TileProblem, tile: ShuffleTile): string {
   const { lanes, rows } = tile;
   const quads = rows / 4;
@@ -122,7 +133,7 @@ function shuffleBody(problem: TileProblem, tile: ShuffleTile): string {
   for (const b of range(Math.ceil(loads))) {
     lines.push(
       problem.a === "row"
-        ? `let a${b} = loadA(m0 + ${b * lanes}u + lane, k >> 2u, batch);`
+        ? `let a${b} = loadA(start${b}, k >> 2u);`
         : `let a${b} = loadA((m0 >> 2u) + (lane + ${
           b * lanes
         }u) % ${quads}u, k + (lane + ${b * lanes}u) / ${quads}u, batch);`,
@@ -131,7 +142,9 @@ function shuffleBody(problem: TileProblem, tile: ShuffleTile): string {
   for (const j of range(4)) {
     lines.push(
       problem.b === "row"
-        ? `let b${j} = loadB(n4, k + ${j}u, batch);`
+        ? `let b${j} = loadB(n4, ${
+          problem.parts ? "first + " : ""
+        }k + ${j}u, batch);`
         : `let t${j} = loadB(n4 * 4u + ${j}u, k >> 2u, batch);`,
     );
   }
@@ -157,6 +170,11 @@ function shuffleBody(problem: TileProblem, tile: ShuffleTile): string {
     // variables with the execution mask at its end.
     lines.push(`c${row} += ${terms.join(" + ")};`);
   }
+  const starts = problem.a === "row"
+    ? range(Math.ceil(loads)).map((b) =>
+      `let start${b} = locate(m0 + ${b * lanes}u + lane, part, batch);`
+    )
+    : [];
   return `
 @compute @workgroup_size(${lanes})
 fn product(
@@ -169,11 +187,11 @@ fn product(
   let m0 = group.x * ${rows}u;
   let n4 = group.y * ${lanes}u + lane;
   let batch = group.z;
-  ${problem.setup ?? ""}
   ${range(rows).map((row) => `var c${row} = vec4f();`).join("\n  ")}
+  ${overParts(problem, starts)}
   for (var k = 0u; k < params.depth; k += 4u) {
     ${lines.join("\n    ")}
-  }
+  }${problem.parts ? "}" : ""}
   ${
     range(rows).map((row) => `finish(m0 + ${row}u, n4, batch, c${row});`).join(
       "\n  ",
@@ -195,7 +213,10 @@ function sharedBody(problem: TileProblem, tile: SharedTile): string {
       let m = i % ${rows}u;
       let q = i / ${rows}u;
       let value = ${
-      mask("k + q * 4u < params.depth", `loadA(m0 + m, (k >> 2u) + q, batch)`)
+      mask(
+        "k + q * 4u < params.depth",
+        `loadA(locate(m0 + m, part, batch), (k >> 2u) + q)`,
+      )
     };
       tileA[(q * 4u + 0u) * ${rows}u + m] = value.x;
       tileA[(q * 4u + 1u) * ${rows}u + m] = value.y;
@@ -222,7 +243,9 @@ function sharedBody(problem: TileProblem, tile: SharedTile): string {
       tileB[i] = ${
       mask(
         "k + step < params.depth",
-        `loadB(group.y * ${threadsX}u + n, k + step, batch)`,
+        `loadB(group.y * ${threadsX}u + n, ${
+          problem.parts ? "first + " : ""
+        }k + step, batch)`,
       )
     };
     }`
@@ -258,6 +281,7 @@ fn product(
   let m0 = group.x * ${rows}u;
   let batch = group.z;
   ${range(rowsEach).map((row) => `var c${row} = vec4f();`).join("\n  ")}
+  ${overParts(problem, [])}
   for (var k = 0u; k < params.depth; k += ${depth}u) {${stageA}${stageB}
     workgroupBarrier();
     for (var step = 0u; step < ${depth}u; step++) {
@@ -265,7 +289,7 @@ fn product(
       ${inner.join("\n      ")}
     }
     workgroupBarrier();
-  }
+  }${problem.parts ? "}" : ""}
   let n4 = group.y * ${threadsX}u + x;
   ${
     range(rowsEach).map((row) =>

@@ -3,7 +3,7 @@ import type { Gpu } from "./gpu.ts";
 import type { Grid } from "./grid.ts";
 import type { Range, TexelCopy } from "./storage.ts";
 
-/** Bytes of the params ring: one slot per dispatch of a batch. */
+/** Bytes of the params ring, which holds the params of a batch. */
 const RING_BYTES = 2 ** 18;
 
 /** Dispatches after which a batch is submitted, so that the device has work. */
@@ -37,10 +37,10 @@ export class Recorder {
   readonly #gpu: Gpu;
   readonly #ring: GPUBuffer;
   readonly #staging = new Uint8Array(RING_BYTES);
-  readonly #slotBytes: number;
+  readonly #alignment: number;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
-  #slots = 0;
+  #ringUsed = 0;
   #count = 0;
   #errors: Promise<string | undefined>[] = [];
 
@@ -50,10 +50,7 @@ export class Recorder {
   /** @param gpu the device */
   constructor(gpu: Gpu) {
     this.#gpu = gpu;
-    this.#slotBytes = Math.max(
-      64,
-      gpu.limits.minUniformBufferOffsetAlignment,
-    );
+    this.#alignment = Math.max(16, gpu.limits.minUniformBufferOffsetAlignment);
     this.#ring = gpu.device.createBuffer({
       label: "params ring",
       size: RING_BYTES,
@@ -69,10 +66,11 @@ export class Recorder {
   /** Records one dispatch. */
   dispatch(work: Dispatch): void {
     const { pipeline, bindGroup, params, grid, label } = work;
-    if (
-      this.#count >= BATCH ||
-      (this.#slots + 1) * this.#slotBytes > RING_BYTES
-    ) this.flush();
+    const space = Math.ceil((params?.byteLength ?? 0) / this.#alignment) *
+      this.#alignment;
+    if (this.#count >= BATCH || this.#ringUsed + space > RING_BYTES) {
+      this.flush();
+    }
     const profile = this.#gpu.profiler;
     let pass: GPUComputePassEncoder;
     if (profile === undefined) {
@@ -90,9 +88,9 @@ export class Recorder {
     if (params === undefined) {
       pass.setBindGroup(0, bindGroup);
     } else {
-      const offset = this.#slots++ * this.#slotBytes;
-      this.#staging.set(new Uint8Array(params), offset);
-      pass.setBindGroup(0, bindGroup, [offset]);
+      this.#staging.set(new Uint8Array(params), this.#ringUsed);
+      pass.setBindGroup(0, bindGroup, [this.#ringUsed]);
+      this.#ringUsed += space;
     }
     pass.dispatchWorkgroups(grid[0], grid[1] ?? 1, grid[2] ?? 1);
     this.#count++;
@@ -163,13 +161,13 @@ export class Recorder {
     this.#endPass();
     this.#gpu.profiler?.resolve(encoder);
     const { device } = this.#gpu;
-    if (this.#slots > 0) {
+    if (this.#ringUsed > 0) {
       device.queue.writeBuffer(
         this.#ring,
         0,
         this.#staging,
         0,
-        this.#slots * this.#slotBytes,
+        this.#ringUsed,
       );
     }
     device.queue.submit([encoder.finish()]);
@@ -178,7 +176,7 @@ export class Recorder {
     );
     this.#gpu.profiler?.submitted();
     this.#encoder = undefined;
-    this.#slots = 0;
+    this.#ringUsed = 0;
     this.#count = 0;
     this.batch++;
     this.#gpu.pool.trim();

@@ -2,6 +2,7 @@ import source from "../../kernels/copy_rows.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader } from "../gpu/shader.ts";
 import { empty } from "../tensor/create.ts";
+import { type Shape, sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 const shader = defineShader("copy_rows", [source]);
@@ -81,14 +82,14 @@ export function alignRows(x: Tensor): Tensor {
  * Undoes {@linkcode alignRows}.
  *
  * @param x (rows, padded)
- * @param like tensor whose shape is wanted
- * @returns the first columns, in the shape of `like`
+ * @param shape the shape before
+ * @returns the first columns, in that shape
  */
-export function cropRows(x: Tensor, like: Tensor): Tensor {
-  const cols = like.shape.at(-1) ?? 1;
+export function cropRows(x: Tensor, shape: Shape): Tensor {
+  const cols = shape.at(-1) ?? 1;
   if (cols % 4 === 0) return x;
-  const rows = like.size / cols;
-  const y = empty(like.gpu, like.shape);
+  const rows = sizeOf(shape) / cols;
+  const y = empty(x.gpu, shape);
   const pitchX = 4 * ceilDiv(cols, 4);
   copyRows(x, y, { rows, width: cols, pitchX, pitchY: cols });
   return y;

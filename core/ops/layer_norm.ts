@@ -54,30 +54,29 @@ export function layerNorm(x: Tensor, eps: number, affine?: Affine): Tensor {
 
   const y = emptyLike(padded);
   const stats = empty(x.gpu, [rows, 2]); // mean and rstd, for the gradient
-  const parameters = affine === undefined
-    ? {}
-    : { weight: affine.weight, bias: affine.bias };
+  // Without an affine map its bindings take any buffer: they are not read.
+  const weight = affine?.weight ?? padded;
+  const bias = affine?.bias ?? padded;
   shader.run(
     "forward",
-    { x: padded, y, stats, ...parameters },
+    { x: padded, weight, bias, y, stats },
     params,
     grid,
     options,
   );
 
   const inputs = affine === undefined ? [x] : [x, affine.weight, affine.bias];
-  return record(cropRows(y, x), inputs, (dy) => {
+  return record(cropRows(y, x.shape), inputs, (dy) => {
     const dyPadded = alignRows(dy);
     const dx = emptyLike(padded);
-    const weight = affine === undefined ? {} : { weight: affine.weight };
     shader.run(
       "backward",
-      { x: padded, saved: stats, dy: dyPadded, dx, ...weight },
+      { x: padded, saved: stats, dy: dyPadded, dx, weight },
       params,
       grid,
       options,
     );
-    const gradients: (Tensor | undefined)[] = [cropRows(dx, x)];
+    const gradients: (Tensor | undefined)[] = [cropRows(dx, x.shape)];
     if (affine !== undefined) {
       const needsWeight = affine.weight.requiresGrad;
       gradients.push(

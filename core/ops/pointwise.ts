@@ -103,7 +103,7 @@ const TABLE = {
   },
   clamp: {
     forward: "clamp(x, vec4f(p), vec4f(q))",
-    backward: ["select(vec4f(), d, x >= vec4f(p) && x <= vec4f(q))"],
+    backward: ["select(vec4f(), d, (x >= vec4f(p)) & (x <= vec4f(q)))"],
   },
 } as const satisfies Record<string, Expression>;
 

@@ -58,10 +58,10 @@ function overRows(
   const padded = alignRows(x);
   const y = emptyLike(padded);
   shader.run(forward, { x: padded, y }, params, grid, { knobs });
-  return record(cropRows(y, x), [x], (dy) => {
+  return record(cropRows(y, x.shape), [x], (dy) => {
     const dx = emptyLike(padded);
     const bindings = { result: y, dy: alignRows(dy), dx };
     shader.run(backward, bindings, params, grid, { knobs });
-    return [cropRows(dx, x)];
+    return [cropRows(dx, x.shape)];
   });
 }

@@ -1,0 +1,415 @@
+import { conv2dKernel, type Conv2dVariant } from "../../kernels/conv2d.wgsl.ts";
+import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import type { Activation } from "../../kernels/matmul.wgsl.ts";
+import { tileGrid } from "../../kernels/tile.wgsl.ts";
+import { ceilDiv } from "../gpu/grid.ts";
+import { defineShader, type Shader } from "../gpu/shader.ts";
+import { chooseTile } from "../gpu/tuning.ts";
+import { isGradEnabled, noGrad, record } from "../tensor/autograd.ts";
+import { empty } from "../tensor/create.ts";
+import { showShape } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { concat, slice } from "./concat.ts";
+import { alignRows } from "./copy_rows.ts";
+import { permute } from "./permute.ts";
+import { activationGradient } from "./pointwise.ts";
+import { sum } from "./reduce.ts";
+
+/** Options of {@linkcode conv2d}; one number serves both axes. */
+export interface Conv2dOptions {
+  /** Step between results, in pixels. Default 1. */
+  readonly stride?: number | readonly [number, number];
+  /**
+   * Zeros around the image, in pixels: one number, height and width, or top,
+   * bottom, left and right. Default 0.
+   */
+  readonly padding?:
+    | number
+    | readonly [number, number]
+    | readonly [number, number, number, number];
+  /** Step between taps, in pixels. Default 1. */
+  readonly dilation?: number | readonly [number, number];
+  /** Groups of channels that are convolved apart. Default 1. */
+  readonly groups?: number;
+  /** Applied to the result in the same pass. */
+  readonly activation?: Activation;
+}
+
+const shaders = new Map<string, Shader>();
+
+/** The shader of one member of the convolution family. */
+export function conv2dShader(variant: Conv2dVariant): Shader {
+  const key = JSON.stringify(variant);
+  let shader = shaders.get(key);
+  if (shader === undefined) {
+    const sources = [conv2dKernel(variant)];
+    if (variant.activation !== "none") sources.unshift(math);
+    shader = defineShader(`conv2d_${variant.pass}`, sources);
+    shaders.set(key, shader);
+  }
+  return shader;
+}
+
+/** Sizes of one convolution, in pixels and channels. */
+interface Geometry {
+  readonly batch: number;
+  readonly inHeight: number;
+  readonly inWidth: number;
+  readonly inChannels: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly outChannels: number;
+  readonly kernelHeight: number;
+  readonly kernelWidth: number;
+  readonly strideY: number;
+  readonly strideX: number;
+  readonly padTop: number;
+  readonly padLeft: number;
+  readonly dilationY: number;
+  readonly dilationX: number;
+}
+
+/**
+ * Convolves images with kernels: cross-correlation, as PyTorch does.
+ *
+ * Images are channels last; kernels keep PyTorch's order, so that state dicts
+ * load as they are. With an activation and a gradient, the sum before the
+ * activation is kept as well.
+ *
+ * @param x (B, height, width, I)
+ * @param weight (O, I / groups, kernelHeight, kernelWidth)
+ * @param bias (O), or `undefined` for none
+ * @param options stride, padding, dilation, groups, activation
+ * @returns (B, outHeight, outWidth, O)
+ * @throws {RangeError} if the shapes or options do not fit
+ */
+export function conv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  options: Conv2dOptions = {},
+): Tensor {
+  const { groups = 1 } = options;
+  const geometry = geometryOf(x, weight, bias, options);
+  if (groups > 1) return grouped(x, weight, bias, options, groups);
+  const { activation = "none" } = options;
+  const inputs = bias === undefined ? [x, weight] : [x, weight, bias];
+  const needsPre = activation !== "none" && isGradEnabled() &&
+    inputs.some((input) => input.requiresGrad);
+  const { outChannels, inChannels } = geometry;
+
+  const padded = alignRows(x); // channels in whole texels
+  const { c, pre } = noGrad(() =>
+    convolve("forward", geometry, {
+      a: padded,
+      b: alignRows(tapsOf(weight)), // (taps, I, O)
+      columns: outChannels,
+      bias,
+      activation,
+      keepPre: needsPre,
+    })
+  );
+  return record(c, inputs, (dy) => {
+    const dz = pre === undefined ? dy : activationGradient(
+      activation as Exclude<Activation, "none">,
+      pre,
+      dy,
+    );
+    const dzPadded = alignRows(dz);
+    const dx = x.requiresGrad
+      ? convolve("input", geometry, {
+        a: dzPadded,
+        b: alignRows(tapsOf(permute(weight, [1, 0, 2, 3]))), // (taps, O, I)
+        columns: inChannels,
+      }).c
+      : undefined;
+    const dw = weight.requiresGrad
+      ? weightGradient(geometry, padded, dzPadded, weight)
+      : undefined;
+    const db = bias?.requiresGrad
+      ? sum(dz, [0, 1, 2]).reshape(bias.shape)
+      : undefined;
+    return bias === undefined ? [dx, dw] : [dx, dw, db];
+  });
+}
+
+/** (N, K, kernelHeight, kernelWidth) to (taps K, N), K in whole texels. */
+function tapsOf(weight: Tensor): Tensor {
+  const [columns = 1, channels = 1, height = 1, width = 1] = weight.shape;
+  if (channels % 4 === 0) {
+    return permute(weight, [2, 3, 1, 0])
+      .reshape([height * width * channels, columns]);
+  }
+  const rows = alignRows(permute(weight, [2, 3, 0, 1]));
+  const padded = rows.shape.at(-1)!;
+  return permute(rows.reshape([height * width, columns, padded]), [0, 2, 1])
+    .reshape([height * width * padded, columns]);
+}
+
+/** Operands and epilogue of a forward or input pass. */
+interface Operands {
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly columns: number;
+  readonly bias?: Tensor | undefined;
+  readonly activation?: Activation;
+  readonly keepPre?: boolean;
+}
+
+function convolve(
+  pass: "forward" | "input",
+  geometry: Geometry,
+  operands: Operands,
+): { c: Tensor; pre: Tensor | undefined } {
+  const { a, b, columns, bias, activation = "none" } = operands;
+  const { gpu } = a;
+  const isForward = pass === "forward";
+  const { batch } = geometry;
+  const gridHeight = isForward ? geometry.outHeight : geometry.inHeight;
+  const gridWidth = isForward ? geometry.outWidth : geometry.inWidth;
+  const rows = batch * gridHeight * gridWidth;
+  const channels = isForward ? geometry.inChannels : geometry.outChannels;
+  const depth = 4 * ceilDiv(channels, 4);
+  checkPixels(rows);
+  const tile = chooseTile(gpu, "conv", rows, columns);
+  const shader = conv2dShader({
+    pass,
+    bias: bias !== undefined,
+    activation,
+    keepPre: operands.keepPre ?? false,
+    wide: columns % 4 === 0,
+    tail: tile.member === "shared" && depth % tile.depth !== 0,
+    source: gpu.isSoftware ? "texels" : "buffer",
+    tile,
+  });
+  const shape = [batch, gridHeight, gridWidth, columns];
+  const c = empty(gpu, shape);
+  const pre = operands.keepPre ? empty(gpu, shape) : undefined;
+  const [gx, gy] = tileGrid(tile, rows, columns);
+  shader.run(
+    "product",
+    {
+      a,
+      b,
+      c,
+      ...(bias === undefined ? {} : { bias }),
+      ...(pre === undefined ? {} : { pre }),
+    },
+    {
+      rows,
+      columns,
+      depth,
+      parts: geometry.kernelHeight * geometry.kernelWidth,
+      pixels: rows,
+      pitchA: depth / 4,
+      pitchB: ceilDiv(columns, 4),
+      gridHeight,
+      gridWidth,
+      sourceHeight: isForward ? geometry.inHeight : geometry.outHeight,
+      sourceWidth: isForward ? geometry.inWidth : geometry.outWidth,
+      ...taps(geometry),
+    },
+    [gx, gy],
+    {
+      flops: 2 * rows * columns * channels * geometry.kernelHeight *
+        geometry.kernelWidth,
+    },
+  );
+  return { c, pre };
+}
+
+/** Params of the taps, equal in all passes. */
+function taps(geometry: Geometry) {
+  const { kernelWidth, strideY, strideX, dilationY, dilationX } = geometry;
+  return {
+    kernelWidth,
+    strideY,
+    strideX,
+    padY: geometry.padTop,
+    padX: geometry.padLeft,
+    dilationY,
+    dilationX,
+  };
+}
+
+/** Steps of k that one invocation takes: the driver ends longer loops. */
+const MAX_STEPS = 2 ** 17;
+
+function weightGradient(
+  geometry: Geometry,
+  x: Tensor,
+  dy: Tensor,
+  weight: Tensor,
+): Tensor {
+  const { gpu } = x;
+  const { batch, outHeight, outWidth, inChannels, outChannels } = geometry;
+  const { kernelHeight, kernelWidth } = geometry;
+  const pixels = batch * outHeight * outWidth;
+  checkPixels(pixels);
+  if (pixels > MAX_STEPS && batch > 1) {
+    return inHalves(geometry, x, dy, weight);
+  }
+  const count = kernelHeight * kernelWidth;
+  const rows = 4 * ceilDiv(inChannels, 4);
+  const tile = chooseTile(gpu, "convWeight", rows, outChannels);
+  const step = tile.member === "shared" ? tile.depth : 4;
+  const shader = conv2dShader({
+    pass: "weight",
+    bias: false,
+    activation: "none",
+    keepPre: false,
+    wide: outChannels % 4 === 0,
+    tail: pixels % step !== 0,
+    source: gpu.isSoftware ? "texels" : "buffer",
+    tile,
+  });
+  const c = empty(gpu, [kernelHeight, kernelWidth, rows, outChannels]);
+  const [gx, gy] = tileGrid(tile, rows, outChannels);
+  shader.run(
+    "product",
+    { a: x, b: dy, c },
+    {
+      rows,
+      columns: outChannels,
+      depth: pixels,
+      parts: 1,
+      pixels,
+      pitchA: rows / 4,
+      pitchB: ceilDiv(outChannels, 4),
+      gridHeight: outHeight,
+      gridWidth: outWidth,
+      sourceHeight: geometry.inHeight,
+      sourceWidth: geometry.inWidth,
+      ...taps(geometry),
+    },
+    [gx, gy, count],
+    { flops: 2 * count * rows * outChannels * pixels },
+  );
+  const own = rows === inChannels ? c : slice(c, 2, 0, inChannels);
+  return permute(own, [3, 2, 0, 1]).reshape(weight.shape);
+}
+
+/** Adds the weight gradients of two halves of a batch. */
+function inHalves(
+  geometry: Geometry,
+  x: Tensor,
+  dy: Tensor,
+  weight: Tensor,
+): Tensor {
+  const { batch } = geometry;
+  const middle = Math.floor(batch / 2);
+  const channelsX = x.size / (batch * geometry.inHeight * geometry.inWidth);
+  const channelsY = dy.size / (batch * geometry.outHeight * geometry.outWidth);
+  const whole = {
+    x: x.reshape([batch, geometry.inHeight * geometry.inWidth, channelsX]),
+    dy: dy.reshape([batch, geometry.outHeight * geometry.outWidth, channelsY]),
+  };
+  const parts = [[0, middle], [middle, batch]].map(([start = 0, end = 0]) =>
+    weightGradient(
+      { ...geometry, batch: end - start },
+      slice(whole.x, 0, start, end),
+      slice(whole.dy, 0, start, end),
+      weight,
+    ).reshape([1, ...weight.shape])
+  );
+  return sum(concat(parts, 0), [0]);
+}
+
+/** Convolves each group of channels apart and joins the results. */
+function grouped(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  options: Conv2dOptions,
+  groups: number,
+): Tensor {
+  const inputs = x.shape.at(-1)! / groups;
+  const outputs = weight.shape[0]! / groups;
+  const results = Array.from({ length: groups }, (_, g) => {
+    const part = (tensor: Tensor, axis: number, length: number) =>
+      slice(tensor, axis, g * length, (g + 1) * length);
+    return conv2d(
+      part(x, 3, inputs),
+      part(weight, 0, outputs),
+      bias && part(bias, 0, outputs),
+      { ...options, groups: 1 },
+    );
+  });
+  return concat(results, 3);
+}
+
+/** The kernel divides pixel indices in float32. */
+function checkPixels(pixels: number): void {
+  if (pixels < 2 ** 22) return;
+  throw new RangeError(
+    `Cannot apply conv2d to ${pixels} pixels at once: at most ${
+      2 ** 22 - 1
+    } are possible; split the batch`,
+  );
+}
+
+function pair(
+  value: number | readonly [number, number],
+): readonly [number, number] {
+  return typeof value === "number" ? [value, value] : value;
+}
+
+function geometryOf(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  options: Conv2dOptions,
+): Geometry {
+  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
+  const [batch = 0, inHeight = 0, inWidth = 0, inChannels = 0] = x.shape;
+  const [outChannels = 0, perGroup = 0, kernelHeight = 0, kernelWidth = 0] =
+    weight.shape;
+  const [strideY, strideX] = pair(stride);
+  const [dilationY, dilationX] = pair(dilation);
+  const sides = typeof padding === "number"
+    ? [padding, padding, padding, padding]
+    : padding.length === 2
+    ? [padding[0], padding[0], padding[1], padding[1]]
+    : padding;
+  const [padTop = 0, padBottom = 0, padLeft = 0, padRight = 0] = sides;
+  const reachY = dilationY * (kernelHeight - 1) + 1;
+  const reachX = dilationX * (kernelWidth - 1) + 1;
+  const outHeight =
+    Math.floor((inHeight + padTop + padBottom - reachY) / strideY) + 1;
+  const outWidth =
+    Math.floor((inWidth + padLeft + padRight - reachX) / strideX) + 1;
+  const numbers = [strideY, strideX, dilationY, dilationX, groups];
+  const isFine = x.shape.length === 4 && weight.shape.length === 4 &&
+    perGroup * groups === inChannels && outChannels % groups === 0 &&
+    numbers.every((n) => Number.isInteger(n) && n > 0) &&
+    sides.every((n) => Number.isInteger(n) && n >= 0) && outHeight > 0 &&
+    outWidth > 0 && (bias === undefined || bias.size === outChannels);
+  if (!isFine) {
+    throw new RangeError(
+      `Cannot apply conv2d: input ${showShape(x.shape)}, weight ${
+        showShape(weight.shape)
+      }, bias ${
+        bias === undefined ? "none" : showShape(bias.shape)
+      }, ${groups} groups, stride ${strideY} x ${strideX}, padding ${
+        showShape(sides)
+      }; needed (B, height, width, I), (O, I / groups, kernel, kernel), (O), and a result of at least one pixel`,
+    );
+  }
+  return {
+    batch,
+    inHeight,
+    inWidth,
+    inChannels,
+    outHeight,
+    outWidth,
+    outChannels,
+    kernelHeight,
+    kernelWidth,
+    strideY,
+    strideX,
+    padTop,
+    padLeft,
+    dilationY,
+    dilationX,
+  };
+}

@@ -1,0 +1,295 @@
+import { assertThrows } from "@std/assert";
+import { conv2d, type Conv2dOptions } from "../../core/ops/conv2d.ts";
+import {
+  avgPool2d,
+  globalAvgPool2d,
+  maxPool2d,
+} from "../../core/ops/pool2d.ts";
+import { resize2d, type ResizeMode } from "../../core/ops/resize2d.ts";
+import { zeros } from "../../core/tensor/create.ts";
+import type { Tile } from "../../kernels/tile.wgsl.ts";
+import { type Array64, at, build64 } from "../support/array64.ts";
+import { checkOp } from "../support/check_op.ts";
+import { testGpu } from "../support/gpu.ts";
+
+interface Plain {
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number, number, number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+}
+
+/** The definition: a sum over taps and input channels. */
+function convolution(options: Plain, activate = (x: number) => x) {
+  return (x: Array64, w: Array64, bias?: Array64): Float64Array => {
+    const [batch = 0, height = 0, width = 0] = x.shape;
+    const [outputs = 0, inputs = 0, kh = 0, kw = 0] = w.shape;
+    const { stride, padding, dilation, groups } = options;
+    const [top, bottom, left, right] = padding;
+    const size = (n: number, pad: number, k: number, axis: 0 | 1) =>
+      Math.floor((n + pad - dilation[axis] * (k - 1) - 1) / stride[axis]) + 1;
+    return build64(
+      [
+        batch,
+        size(height, top + bottom, kh, 0),
+        size(width, left + right, kw, 1),
+        outputs,
+      ],
+      ([b = 0, oy = 0, ox = 0, o = 0]) => {
+        let total = bias?.data[o] ?? 0;
+        const first = Math.floor(o / (outputs / groups)) * inputs;
+        for (let ky = 0; ky < kh; ky++) {
+          for (let kx = 0; kx < kw; kx++) {
+            const y = oy * stride[0] - top + ky * dilation[0];
+            const z = ox * stride[1] - left + kx * dilation[1];
+            if (y < 0 || z < 0 || y >= height || z >= width) continue;
+            for (let i = 0; i < inputs; i++) {
+              total += at(x, [b, y, z, first + i]) * at(w, [o, i, ky, kx]);
+            }
+          }
+        }
+        return activate(total);
+      },
+    ).data;
+  };
+}
+
+const PLAIN: Plain = {
+  stride: [1, 1],
+  padding: [0, 0, 0, 0],
+  dilation: [1, 1],
+  groups: 1,
+};
+
+const CONVOLUTIONS: Record<
+  string,
+  [Partial<Plain>, readonly (readonly number[])[]]
+> = {
+  "accepts one pixel": [{}, [[1, 1, 1, 1], [1, 1, 1, 1], [1]]],
+  "pads a 3 x 3 kernel": [
+    { padding: [1, 1, 1, 1] },
+    [[2, 5, 7, 8], [12, 8, 3, 3], [12]],
+  ],
+  "accepts three channels": [
+    { padding: [1, 1, 1, 1] },
+    [[2, 6, 5, 3], [8, 3, 3, 3], [8]],
+  ],
+  "gives odd channels": [{}, [[1, 5, 5, 4], [3, 4, 3, 3], [3]]],
+  "steps by two": [
+    { stride: [2, 2], padding: [1, 1, 1, 1] },
+    [[2, 7, 8, 4], [8, 4, 3, 3], [8]],
+  ],
+  "pads below and right only": [
+    { stride: [2, 2], padding: [0, 1, 0, 1] },
+    [[1, 8, 6, 4], [4, 4, 3, 3], [4]],
+  ],
+  "dilates": [
+    { dilation: [2, 3], padding: [2, 2, 3, 3] },
+    [[1, 8, 9, 4], [4, 4, 3, 3], [4]],
+  ],
+  "has a 1 x 7 kernel": [
+    { padding: [0, 0, 3, 3] },
+    [[1, 5, 9, 8], [8, 8, 1, 7], [8]],
+  ],
+  "has a 7 x 1 kernel and unequal steps": [
+    { padding: [3, 3, 0, 0], stride: [2, 1] },
+    [[1, 9, 5, 8], [8, 8, 7, 1], [8]],
+  ],
+  "splits channels into groups": [
+    { groups: 2, padding: [1, 1, 1, 1] },
+    [[1, 4, 5, 8], [6, 4, 3, 3], [6]],
+  ],
+  "convolves each channel apart": [
+    { groups: 3, padding: [1, 1, 1, 1] },
+    [[1, 4, 5, 3], [3, 1, 3, 3], [3]],
+  ],
+  "goes beyond a tile": [
+    { padding: [1, 1, 1, 1] },
+    [[1, 9, 11, 12], [68, 12, 3, 3], [68]],
+  ],
+};
+
+for (const [what, [given, shapes]] of Object.entries(CONVOLUTIONS)) {
+  const options = { ...PLAIN, ...given };
+  checkOp("conv2d", {
+    run: (x, w, b) => conv2d(x, w, b, options),
+    oracle: convolution(options),
+    cases: { [what]: { shapes } },
+    tolerance: 1e-5, // measured 3e-6
+  });
+}
+
+const strided: Plain = { ...PLAIN, stride: [2, 2], padding: [1, 1, 1, 1] };
+checkOp("conv2d without bias", {
+  run: (x, w) => conv2d(x, w, undefined, strided),
+  oracle: (x, w) => convolution(strided)(x, w),
+  cases: { "steps by two": { shapes: [[1, 6, 6, 4], [4, 4, 3, 3]] } },
+  tolerance: 1e-5,
+});
+checkOp("conv2d", {
+  run: (x, w, b) => conv2d(x, w, b, { activation: "silu" }),
+  oracle: convolution(PLAIN, (x) => x / (1 + Math.exp(-x))),
+  cases: {
+    "applies an activation": { shapes: [[1, 5, 5, 4], [8, 4, 3, 3], [8]] },
+  },
+  tolerance: 1e-5,
+});
+
+const SHARED: Tile = {
+  member: "shared",
+  rows: 64,
+  columns: 64,
+  depth: 16,
+  rowsEach: 8,
+};
+const tiles: Record<string, Tile> = {};
+for (const shape of ["large", "narrow", "small"]) {
+  tiles[`conv/${shape}`] = SHARED;
+  tiles[`convWeight/${shape}`] = SHARED;
+}
+for (const [what, [given, shapes]] of Object.entries(CONVOLUTIONS)) {
+  if (given.groups !== undefined) continue;
+  const options = { ...PLAIN, ...given };
+  checkOp("conv2d by shared tiles", {
+    run: (x, w, b) => conv2d(x, w, b, options),
+    oracle: convolution(options),
+    gpu: () => testGpu({ withoutSubgroups: true, tiles }),
+    cases: { [what]: { shapes } },
+    tolerance: 1e-5,
+  });
+}
+
+Deno.test("conv2d refuses channels that do not fit", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  const options: Conv2dOptions = {};
+  assertThrows(
+    () =>
+      conv2d(
+        zeros(gpu, [1, 4, 4, 3]),
+        zeros(gpu, [8, 4, 3, 3]),
+        undefined,
+        options,
+      ),
+    RangeError,
+    "Cannot apply conv2d: input (1, 4, 4, 3), weight (8, 4, 3, 3)",
+  );
+});
+
+interface Pool {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly padding: number;
+  readonly countIncludePad?: boolean;
+}
+
+function pooled(
+  { kernel, stride, padding }: Pool,
+  take: (values: number[]) => number,
+) {
+  return (x: Array64): Float64Array => {
+    const [batch = 0, height = 0, width = 0, channels = 0] = x.shape;
+    const size = (n: number) =>
+      Math.floor((n + 2 * padding - kernel) / stride) + 1;
+    return build64(
+      [batch, size(height), size(width), channels],
+      ([b = 0, oy = 0, ox = 0, c = 0]) => {
+        const values: number[] = [];
+        for (let ky = 0; ky < kernel; ky++) {
+          for (let kx = 0; kx < kernel; kx++) {
+            const y = oy * stride - padding + ky;
+            const z = ox * stride - padding + kx;
+            if (y < 0 || z < 0 || y >= height || z >= width) continue;
+            values.push(at(x, [b, y, z, c]));
+          }
+        }
+        return take(values);
+      },
+    ).data;
+  };
+}
+
+const POOLS: Record<string, Pool> = {
+  "of 2 by 2": { kernel: 2, stride: 2, padding: 0 },
+  "of 3 by 2, padded,": { kernel: 3, stride: 2, padding: 1 },
+  "of 3 by 1, padded,": { kernel: 3, stride: 1, padding: 1 },
+};
+for (const [what, pool] of Object.entries(POOLS)) {
+  const cases = { "accepts odd sizes": { shapes: [[2, 7, 5, 3]] } };
+  checkOp(`maxPool2d ${what}`, {
+    run: (x) => maxPool2d(x, pool),
+    oracle: pooled(pool, (values) => Math.max(...values)),
+    cases,
+    tolerance: 2e-6,
+  });
+  for (const countIncludePad of [true, false]) {
+    checkOp(
+      `avgPool2d ${what} ${countIncludePad ? "with" : "without"} padding`,
+      {
+        run: (x) => avgPool2d(x, { ...pool, countIncludePad }),
+        oracle: pooled(
+          pool,
+          (values) =>
+            values.reduce((a, b) => a + b, 0) /
+            (countIncludePad ? pool.kernel ** 2 : values.length),
+        ),
+        cases,
+        tolerance: 2e-6,
+      },
+    );
+  }
+}
+checkOp("globalAvgPool2d", {
+  run: globalAvgPool2d,
+  oracle: (x) => {
+    const [b = 0, h = 0, w = 0, channels = 0] = x.shape;
+    return build64([b, channels], ([b = 0, c = 0]) => {
+      let total = 0;
+      for (let i = 0; i < h * w; i++) {
+        total += x.data[(b * h * w + i) * channels + c]!;
+      }
+      return total / (h * w);
+    }).data;
+  },
+  cases: { "averages pixels": { shapes: [[2, 3, 5, 7]] } },
+  tolerance: 2e-6,
+});
+
+/** Weights of the inputs for output `o`, from the mode's definition. */
+function weights(mode: ResizeMode, o: number, from: number, to: number) {
+  const last = from - 1;
+  if (mode === "nearest") return new Map([[Math.floor(o * from / to), 1]]);
+  const position = mode === "bilinear"
+    ? Math.max((o + 0.5) * from / to - 0.5, 0)
+    : o * from / to;
+  const first = Math.min(Math.floor(position), last);
+  const result = new Map([[first, 1 - (position - first)]]);
+  const second = Math.min(first + 1, last);
+  result.set(second, (result.get(second) ?? 0) + position - first);
+  return result;
+}
+
+for (const mode of ["nearest", "bilinear", "tensorflow1"] as const) {
+  for (const size of [[7, 9], [3, 4], [10, 4], [5, 6]] as const) {
+    checkOp(`resize2d ${mode} to ${size.join(" x ")}`, {
+      run: (x) => resize2d(x, size, mode),
+      oracle: (x) => {
+        const [batch = 0, height = 0, width = 0, channels = 0] = x.shape;
+        return build64(
+          [batch, ...size, channels],
+          ([b = 0, oy = 0, ox = 0, c = 0]) => {
+            let total = 0;
+            for (const [y, wy] of weights(mode, oy, height, size[0])) {
+              for (const [z, wz] of weights(mode, ox, width, size[1])) {
+                total += wy * wz * at(x, [b, y, z, c]);
+              }
+            }
+            return total;
+          },
+        ).data;
+      },
+      cases: { "maps pixels": { shapes: [[2, 5, 6, 3]] } },
+      tolerance: 5e-6,
+    });
+  }
+}

@@ -1,0 +1,222 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import * as ops from "../../core/ops/pointwise.ts";
+import { broadcastShapes } from "../../core/tensor/shape.ts";
+import { tensor, zeros } from "../../core/tensor/create.ts";
+import type { Tensor } from "../../core/tensor/tensor.ts";
+import { type Array64, at, build64, type Draw } from "../support/array64.ts";
+import { checkOp } from "../support/check_op.ts";
+import { erf } from "../support/erf.ts";
+import { testGpu } from "../support/gpu.ts";
+
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+
+/** Name, operation, definition, and the domain its draws are mapped to. */
+type Unary = [(x: Tensor) => Tensor, (x: number) => number, Draw?];
+
+const POSITIVE: Draw = { map: (x) => Math.abs(x) + 0.1 };
+const AWAY: Draw = { map: (x) => x + Math.sign(x) * 0.1 };
+
+const UNARY: Record<string, Unary> = {
+  neg: [ops.neg, (x) => -x],
+  exp: [ops.exp, Math.exp],
+  log: [ops.log, Math.log, POSITIVE],
+  sqrt: [ops.sqrt, Math.sqrt, POSITIVE],
+  rsqrt: [ops.rsqrt, (x) => 1 / Math.sqrt(x), POSITIVE],
+  tanh: [ops.tanh, Math.tanh],
+  sigmoid: [ops.sigmoid, sigmoid],
+  relu: [ops.relu, (x) => Math.max(x, 0), AWAY],
+  silu: [ops.silu, (x) => x * sigmoid(x)],
+  gelu: [ops.gelu, (x) => x * 0.5 * (1 + erf(x * Math.SQRT1_2))],
+  geluTanh: [
+    ops.geluTanh,
+    (x) =>
+      0.5 * x *
+      (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  ],
+  quickGelu: [ops.quickGelu, (x) => x * sigmoid(1.702 * x)],
+  abs: [ops.abs, Math.abs, AWAY],
+  "pow of 0": [(x) => ops.pow(x, 0), () => 1],
+  "pow of 1": [(x) => ops.pow(x, 1), (x) => x],
+  "pow of 2": [(x) => ops.pow(x, 2), (x) => x * x],
+  "pow of -1": [(x) => ops.pow(x, -1), (x) => 1 / x, {
+    map: (x) => x + Math.sign(x),
+  }],
+  "pow of 0.5": [(x) => ops.pow(x, 0.5), Math.sqrt, POSITIVE],
+  "pow of 3": [(x) => ops.pow(x, 3), (x) => x ** 3],
+  "pow of 4": [(x) => ops.pow(x, 4), (x) => x ** 4],
+  "pow of 1.7": [(x) => ops.pow(x, 1.7), (x) => x ** 1.7, POSITIVE],
+  clamp: [
+    (x) => ops.clamp(x, -0.5, 0.75),
+    (x) => Math.min(Math.max(x, -0.5), 0.75),
+  ],
+  "add of a number": [(x) => ops.add(x, 1.5), (x) => x + 1.5],
+  "sub from a number": [(x) => ops.sub(1.5, x), (x) => 1.5 - x],
+  "mul by a number": [(x) => ops.mul(x, -2.5), (x) => -2.5 * x],
+  "div of a number": [(x) => ops.div(2, x), (x) => 2 / x, {
+    map: (x) => x + Math.sign(x),
+  }],
+};
+
+for (const [name, [run, value, draw = {}]] of Object.entries(UNARY)) {
+  checkOp(name, {
+    run,
+    oracle: (x) => x.data.map((x) => value(x)),
+    cases: {
+      "accepts one element": { shapes: [[1]], ...draw },
+      "accepts a size that fills no texel": { shapes: [[3, 5, 7]], ...draw },
+      "accepts more than a workgroup": { shapes: [[4, 130]], ...draw },
+    },
+    tolerance: 6e-6, // measured 4e-6, pow() of 1.7
+  });
+}
+
+const far = { map: (x: number) => 6 * x };
+checkOp("gelu", {
+  run: ops.gelu,
+  oracle: (x) => x.data.map((x) => x * 0.5 * (1 + erf(x * Math.SQRT1_2))),
+  cases: { "keeps its tails": { shapes: [[400]], ...far } },
+  tolerance: 2e-6, // measured 3e-7
+});
+checkOp("tanh", {
+  run: ops.tanh,
+  oracle: (x) => x.data.map(Math.tanh),
+  cases: { "saturates": { shapes: [[400]], map: (x) => 40 * x } },
+  tolerance: 1e-6,
+});
+checkOp("sigmoid", {
+  run: ops.sigmoid,
+  oracle: (x) => x.data.map(sigmoid),
+  cases: {
+    "saturates without overflow": { shapes: [[64]], map: (x) => 80 * x },
+  },
+  tolerance: 1e-6,
+});
+
+function zip(value: (...values: number[]) => number) {
+  return (...inputs: Array64[]) =>
+    build64(
+      broadcastShapes("test", ...inputs.map((x) => x.shape)),
+      (index) => value(...inputs.map((x) => at(x, index))),
+    ).data;
+}
+
+const BINARY: Record<
+  string,
+  [(x: Tensor, y: Tensor) => Tensor, (x: number, y: number) => number, Draw?]
+> = {
+  add: [ops.add, (x, y) => x + y],
+  sub: [ops.sub, (x, y) => x - y],
+  mul: [ops.mul, (x, y) => x * y],
+  div: [ops.div, (x, y) => x / y, { map: (x) => x + Math.sign(x) }],
+  minimum: [ops.minimum, Math.min],
+  maximum: [ops.maximum, Math.max],
+};
+
+for (const [name, [run, value, draw = {}]] of Object.entries(BINARY)) {
+  checkOp(name, {
+    run,
+    oracle: zip(value),
+    cases: {
+      "accepts equal shapes": { shapes: [[6, 10], [6, 10]], ...draw },
+      "broadcasts a last axis of whole texels": {
+        shapes: [[2, 5, 8], [2, 5, 1]],
+        ...draw,
+      },
+      "broadcasts odd axes on both sides": {
+        shapes: [[3, 1, 5], [4, 1]],
+        ...draw,
+      },
+    },
+    tolerance: 6e-6,
+  });
+}
+
+checkOp("mul", {
+  run: ops.mul,
+  oracle: zip((x, y) => x * y),
+  cases: {
+    "broadcasts a row": { shapes: [[7, 12], [12]] },
+    "broadcasts a single element": { shapes: [[5, 9], []] },
+    "broadcasts the first operand": { shapes: [[1], [3, 4]] },
+    "broadcasts a middle axis": { shapes: [[2, 3, 4, 8], [2, 1, 4, 8]] },
+    "broadcasts alternating axes": { shapes: [[2, 3, 2, 5], [1, 3, 1, 5]] },
+  },
+  tolerance: 2e-6,
+});
+
+checkOp("add", {
+  run: ops.add,
+  oracle: zip((x, y) => x + y),
+  cases: {
+    "needs more than 65,535 workgroups": {
+      shapes: [[16_777_984], [1]],
+    },
+  },
+  tolerance: 2e-3, // gradient of the scalar: a sum of 1.7e7 terms, in f32
+  constants: [0, 1],
+  forwardOnly: true,
+});
+
+checkOp("where", {
+  run: ops.where,
+  oracle: zip((c, x, y) => c !== 0 ? x : y),
+  cases: {
+    "takes from both sides": {
+      shapes: [[5, 8], [5, 8], [5, 8]],
+      draws: [{ map: (_, i) => i % 3 === 0 ? 0 : 1 }],
+    },
+    "broadcasts the condition": {
+      shapes: [[5, 1], [5, 7], [7]],
+      draws: [{ map: (_, i) => i % 2 }],
+    },
+  },
+  constants: [0],
+  tolerance: 2e-6,
+});
+
+checkOp("broadcastTo", {
+  run: (x) => ops.broadcastTo(x, [4, 3, 6]),
+  oracle: (x) => build64([4, 3, 6], (index) => at(x, index)).data,
+  cases: {
+    "repeats leading and middle axes": { shapes: [[1, 6]] },
+    "repeats the last axis": { shapes: [[3, 1]] },
+  },
+  tolerance: 2e-6,
+});
+
+Deno.test("minimum halves the gradient at a tie", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  const { backward } = await import("../../core/tensor/autograd.ts");
+  const { sum } = await import("../../core/ops/reduce.ts");
+  const x = tensor(gpu, [1, 2]);
+  const y = tensor(gpu, [1, 3]);
+  x.requiresGrad = true;
+  y.requiresGrad = true;
+  backward(sum(ops.minimum(x, y)));
+  assertEquals([...await x.grad!.read()], [0.5, 1]);
+  assertEquals([...await y.grad!.read()], [0.5, 0]);
+});
+
+Deno.test("add refuses shapes that do not broadcast", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  assertThrows(
+    () => ops.add(zeros(gpu, [2, 3]), zeros(gpu, [2, 4])),
+    RangeError,
+    "Cannot apply add: shapes (2, 3) and (2, 4) do not broadcast",
+  );
+});
+
+Deno.test("add refuses integers and numbers that are not finite", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  const x = zeros(gpu, [2]);
+  const { TypeError, RangeError } = globalThis;
+  assertThrows(
+    () => ops.add(x, zeros(gpu, [2], "u32")),
+    TypeError,
+    "Cannot apply add: dtype u32, needed f32",
+  );
+  assertThrows(() => ops.add(x, NaN), RangeError, "number NaN must be finite");
+});
