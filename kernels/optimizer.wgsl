@@ -1,0 +1,112 @@
+// Optimizer steps over flat buffers of parameters.
+//
+//   adam:  g = factor * gradient + l2 * value
+//          m = beta1 m + (1 - beta1) g
+//          v = beta2 v + (1 - beta2) g^2
+//          value = (1 - decay) value - rate m / (sqrt(v) * invRoot + eps)
+//   sgd:   g = factor * gradient + l2 * value;  m = beta1 m + g
+//          value = value - rate m
+//   ema:   average = beta1 average + (1 - beta1) value
+//   squares: partial sums of gradient^2, of 256 texels each
+//   limit: factor = min(1, rate / (sqrt(total) + 1e-6))
+//
+// rate is the learning rate, for adam divided by 1 - beta1^t; invRoot is
+// 1 / sqrt(1 - beta2^t); decay is the learning rate times the decoupled weight
+// decay. Buffers: (4 * count). Kingma & Ba 2015; Loshchilov & Hutter 2019.
+
+struct Params {
+  count: u32,
+  rate: f32,
+  beta1: f32,
+  beta2: f32,
+  eps: f32,
+  l2: f32,
+  decay: f32,
+  invRoot: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> gradient: array<vec4f>;
+@group(0) @binding(2) var<storage, read> factor: array<f32>;
+@group(0) @binding(3) var<storage, read_write> value: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> m: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> v: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> average: array<vec4f>;
+@group(0) @binding(7) var<storage, read> source: array<vec4f>;
+@group(0) @binding(8) var texels: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(9) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(10) var<storage, read> total: array<f32>;
+@group(0) @binding(11) var<storage, read_write> limited: array<f32>;
+
+fn indexOf(group: vec3u, lane: u32) -> u32 {
+  return (group.y * 65535u + group.x) * 64u + lane;
+}
+
+@compute @workgroup_size(64)
+fn adam(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = indexOf(group, lane);
+  if (i >= params.count) {
+    return;
+  }
+  let x = value[i];
+  let g = factor[0] * gradient[i] + params.l2 * x;
+  let first = params.beta1 * m[i] + (1.0 - params.beta1) * g;
+  let second = params.beta2 * v[i] + (1.0 - params.beta2) * g * g;
+  m[i] = first;
+  v[i] = second;
+  value[i] = (1.0 - params.decay) * x
+    - params.rate * first / (sqrt(second) * params.invRoot + params.eps);
+}
+
+@compute @workgroup_size(64)
+fn sgd(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = indexOf(group, lane);
+  if (i >= params.count) {
+    return;
+  }
+  let x = value[i];
+  let momentum = params.beta1 * m[i] + factor[0] * gradient[i] + params.l2 * x;
+  m[i] = momentum;
+  value[i] = x - params.rate * momentum;
+}
+
+@compute @workgroup_size(64)
+fn ema(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = indexOf(group, lane);
+  if (i < params.count) {
+    average[i] = params.beta1 * average[i] + (1.0 - params.beta1) * source[i];
+  }
+}
+
+@compute @workgroup_size(64)
+fn squares(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = indexOf(group, lane);
+  let start = i * 256u;
+  let end = min(start + 256u, params.count);
+  if (start >= end) {
+    return;
+  }
+  var sum = vec4f();
+  for (var t = start; t < end; t++) {
+    let g = textureLoad(texels, vec2u(t & 4095u, t >> 12u));
+    sum += g * g;
+  }
+  partials[i] = (sum.x + sum.y) + (sum.z + sum.w);
+}
+
+@compute @workgroup_size(1)
+fn limit() {
+  limited[0] = min(1.0, params.rate / (sqrt(total[0]) + 1e-6));
+}

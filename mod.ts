@@ -1,0 +1,102 @@
+/**
+ * World-Action: latent world-action models for driving, from WGSL kernels up,
+ * on Deno's native WebGPU.
+ *
+ * Tensors live on a device and belong to scopes; operations are functions that
+ * record work; only reads wait. A module's fields are its parameters, under
+ * PyTorch's names.
+ *
+ * @example Train a small network
+ * ```ts
+ * import {
+ *   Adam, backward, clipGradNorm, gelu, Gpu, key, Linear, mse, normal,
+ *   parameters, Sequential, sum,
+ * } from "./mod.ts";
+ *
+ * using gpu = await Gpu.open();
+ * const model = new Sequential(new Linear(2, 64), gelu, new Linear(64, 1));
+ * using weights = parameters(gpu, model, { seed: 0 });
+ * const optimizer = new Adam(weights, { lr: 1e-2 });
+ *
+ * for (let step = 0; step < 50; step++) {
+ *   using _ = gpu.scope(); // frees the step's tensors
+ *   const x = normal(gpu, [128, 2], key("data", 0, step));
+ *   const loss = mse(model.forward(x), sum(x, [1], { keepAxes: true }));
+ *   backward(loss);
+ *   clipGradNorm(weights, 1);
+ *   optimizer.step();
+ *   if (step % 10 === 0) console.log(step, await loss.item());
+ * }
+ * ```
+ *
+ * @module
+ */
+
+export type { Memory } from "./core/gpu/buffer_pool.ts";
+export { Gpu, type GpuOptions } from "./core/gpu/gpu.ts";
+export type { ProfileRow } from "./core/gpu/profile.ts";
+export type { Range, Scope, Storage } from "./core/gpu/storage.ts";
+export type { SharedTile, ShuffleTile, Tile } from "./kernels/tile.wgsl.ts";
+export type { Activation } from "./kernels/matmul.wgsl.ts";
+export { backward, noGrad } from "./core/tensor/autograd.ts";
+export {
+  arange,
+  empty,
+  emptyLike,
+  full,
+  type Nested,
+  tensor,
+  zeros,
+} from "./core/tensor/create.ts";
+export type { DType, HostData } from "./core/tensor/dtype.ts";
+export { Key, key, philox4x32, type Words4 } from "./core/tensor/philox.ts";
+export { normal, randomBits, uniform } from "./core/tensor/random.ts";
+export type { Shape } from "./core/tensor/shape.ts";
+export { Tensor } from "./core/tensor/tensor.ts";
+export * from "./core/ops/mod.ts";
+export { MultiheadAttention } from "./core/nn/attention.ts";
+export {
+  type Checkpoint,
+  loadCheckpoint,
+  saveCheckpoint,
+} from "./core/nn/checkpoint.ts";
+export {
+  BatchNorm2d,
+  type BatchNorm2dOptions,
+  Conv2d,
+  Dropout,
+  Embedding,
+  GroupNorm,
+  type Layer,
+  LayerNorm,
+  Linear,
+  Sequential,
+} from "./core/nn/layers.ts";
+export { Module, type StateDict, type StateEntry } from "./core/nn/module.ts";
+export {
+  Adam,
+  type AdamOptions,
+  AdamW,
+  clipGradNorm,
+  Ema,
+  type Optimizer,
+  SGD,
+  type SgdOptions,
+} from "./core/nn/optimizer.ts";
+export { type Init, Parameter } from "./core/nn/parameter.ts";
+export {
+  type Group,
+  parameters,
+  type ParametersOptions,
+  ParameterStore,
+  type Slot,
+} from "./core/nn/parameters.ts";
+export {
+  type HostArray,
+  type HostTensor,
+  readSafetensors,
+  type SafetensorsType,
+  type TensorFile,
+  toFloat32,
+  writeSafetensors,
+} from "./core/formats/safetensors.ts";
