@@ -128,8 +128,12 @@ function differences(
   return result;
 }
 
+/** Every operation that was registered, for the self-test. */
+export const registered: { name: string; check: OpCheck }[] = [];
+
 /** Registers one test per case. */
 export function checkOp(name: string, check: OpCheck): void {
+  registered.push({ name, check });
   for (const [what, shapes] of Object.entries(check.cases)) {
     Deno.test(`${name} ${what}`, async () => {
       const gpu = await (check.gpu ?? testGpu)();
