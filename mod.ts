@@ -32,13 +32,44 @@
  * @module
  */
 
-export type { Memory } from "./core/gpu/buffer_pool.ts";
-export { Gpu, type GpuOptions } from "./core/gpu/gpu.ts";
-export type { ProfileRow } from "./core/gpu/profile.ts";
-export type { Range, Scope, Storage } from "./core/gpu/storage.ts";
+export type { BufferPool, Memory } from "./core/gpu/buffer_pool.ts";
+export { Gpu, type GpuOptions, type PipelineOfLayout } from "./core/gpu/gpu.ts";
+export { ceilDiv, flatGrid, type Grid } from "./core/gpu/grid.ts";
+export type { Guard } from "./core/gpu/guard.ts";
+export type { Knobs } from "./core/gpu/knobs.ts";
+export type { Profiler, ProfileRow } from "./core/gpu/profile.ts";
+export type { Dispatch, Recorder } from "./core/gpu/recorder.ts";
+export {
+  type Access,
+  type Bindings,
+  type Declared,
+  defineShader,
+  type Field,
+  type Params,
+  type Reflection,
+  type RunOptions,
+  type Shader,
+} from "./core/gpu/shader.ts";
+export type {
+  Block,
+  Range,
+  Scope,
+  Storage,
+  TexelCopy,
+} from "./core/gpu/storage.ts";
+export type { TunedTiles } from "./core/gpu/tuning.ts";
 export type { SharedTile, ShuffleTile, Tile } from "./kernels/tile.wgsl.ts";
 export type { Activation } from "./kernels/matmul.wgsl.ts";
-export { backward, noGrad } from "./core/tensor/autograd.ts";
+export {
+  backward,
+  forwardOnly,
+  type Gradients,
+  type GradientSink,
+  type GradNode,
+  noGrad,
+  record,
+  recordMany,
+} from "./core/tensor/autograd.ts";
 export {
   arange,
   empty,

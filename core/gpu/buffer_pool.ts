@@ -39,6 +39,8 @@ export class BufferPool {
   #nextId = 0;
 
   /**
+   * Creates an empty pool.
+   *
    * @param gpu the device
    * @param budget bytes that buffers and textures may take together
    */

@@ -24,7 +24,11 @@ export class Guard {
   /** Step that messages name; the training loop or the optimizer counts it. */
   step = 0;
 
-  /** @param gpu the device */
+  /**
+   * Creates a guard that watches nothing yet.
+   *
+   * @param gpu the device
+   */
   constructor(gpu: Gpu) {
     this.#gpu = gpu;
   }

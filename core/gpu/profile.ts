@@ -35,7 +35,11 @@ export class Profiler {
   #pending: Promise<void>[] = [];
   #readback: GPUBuffer | undefined;
 
-  /** @param device a device with the feature timestamp-query */
+  /**
+   * Creates a profile without rows.
+   *
+   * @param device a device with the feature timestamp-query
+   */
   constructor(device: GPUDevice) {
     this.#device = device;
     this.#queries = device.createQuerySet({

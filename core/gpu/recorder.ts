@@ -47,7 +47,11 @@ export class Recorder {
   /** Number of the batch that is being recorded. */
   batch = 1;
 
-  /** @param gpu the device */
+  /**
+   * Creates a recorder with nothing recorded.
+   *
+   * @param gpu the device
+   */
   constructor(gpu: Gpu) {
     this.#gpu = gpu;
     this.#alignment = Math.max(16, gpu.limits.minUniformBufferOffsetAlignment);

@@ -19,21 +19,28 @@ export interface RunOptions {
   readonly bytes?: number;
 }
 
-type Access = "read" | "write" | "texels" | "uniform";
+/** How a kernel uses a binding; `texels` is a read through a texture. */
+export type Access = "read" | "write" | "texels" | "uniform";
 
 /** One binding as the WGSL declares it. */
-interface Declared {
+export interface Declared {
+  /** Its name. */
   readonly name: string;
+  /** Its number in group 0. */
   readonly binding: number;
+  /** How it is used. */
   readonly access: Access;
   /** Whether the elements are floats, for the guard. */
   readonly floats: boolean;
 }
 
 /** One field of `struct Params`. */
-interface Field {
+export interface Field {
+  /** Its name. */
   readonly name: string;
+  /** `u32`, `i32` or `f32`. */
   readonly type: string;
+  /** First byte. */
   readonly offset: number;
 }
 
@@ -110,6 +117,8 @@ export class Shader {
   readonly reflection: Reflection;
 
   /**
+   * Reads the interface of a kernel.
+   *
    * @param name the kernel's name, for messages and profiles
    * @param source WGSL text
    */

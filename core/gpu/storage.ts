@@ -48,6 +48,8 @@ export class Storage implements Range {
   #block: Block | undefined;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param gpu the device
    * @param block the buffer
    * @param bytes bytes in use, at most the block's
@@ -113,7 +115,11 @@ export class Scope {
   readonly #gpu: Gpu;
   readonly #storages: Set<Storage> = new Set();
 
-  /** @param gpu the device whose storages it frees */
+  /**
+   * Creates it from its sizes and options.
+   *
+   * @param gpu the device whose storages it frees
+   */
   constructor(gpu: Gpu) {
     this.#gpu = gpu;
   }

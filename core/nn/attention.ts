@@ -34,6 +34,8 @@ export class MultiheadAttention extends Module {
   readonly #heads: number;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param width model width D
    * @param heads number of heads, a divisor of D with D / heads up to 64
    * @throws {RangeError} if heads do not divide the width
@@ -55,6 +57,8 @@ export class MultiheadAttention extends Module {
   }
 
   /**
+   * Applies the layer.
+   *
    * @param x (B, T, D) queries
    * @param memory (B, S, D) keys and values; `x` itself if absent
    * @returns (B, T, D)

@@ -24,6 +24,8 @@ export class Linear extends Module {
   readonly bias?: Parameter;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param inputs features that come in
    * @param outputs features that go out
    * @param options whether there is a bias; default true
@@ -41,6 +43,8 @@ export class Linear extends Module {
   }
 
   /**
+   * Applies the layer.
+   *
    * @param x (..., inputs)
    * @param options fused activation
    * @returns (..., outputs)
@@ -59,6 +63,8 @@ export class Conv2d extends Module {
   readonly #options: Conv2dOptions;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param inputs channels that come in
    * @param outputs channels that go out
    * @param kernel height and width, or one number for both, in pixels
@@ -82,6 +88,8 @@ export class Conv2d extends Module {
   }
 
   /**
+   * Applies the layer.
+   *
    * @param x (B, height, width, inputs)
    * @returns (B, outHeight, outWidth, outputs)
    */
@@ -99,6 +107,8 @@ export class LayerNorm extends Module {
   readonly #eps: number;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param width length of the last axis
    * @param eps added to the variance; default 1e-5
    */
@@ -110,6 +120,8 @@ export class LayerNorm extends Module {
   }
 
   /**
+   * Applies the layer.
+   *
    * @param x (..., width)
    * @returns same shape
    */
@@ -128,6 +140,8 @@ export class GroupNorm extends Module {
   readonly #eps: number;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param groups number of groups
    * @param channels a multiple of 4 and of the groups
    * @param eps added to the variance; default 1e-5
@@ -141,6 +155,8 @@ export class GroupNorm extends Module {
   }
 
   /**
+   * Applies the layer.
+   *
    * @param x (B, ..., channels)
    * @returns same shape
    */
@@ -176,6 +192,8 @@ export class BatchNorm2d extends Module {
   readonly #momentum: number;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param channels a multiple of 4
    * @param options eps and momentum
    */
@@ -236,6 +254,8 @@ export class Embedding extends Module {
   readonly weight: Parameter;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param rows number of vectors
    * @param width their length
    */
@@ -245,6 +265,8 @@ export class Embedding extends Module {
   }
 
   /**
+   * Applies the layer.
+   *
    * @param index u32 (...), each below rows
    * @returns (..., width)
    */
@@ -257,13 +279,19 @@ export class Embedding extends Module {
 export class Dropout extends Module {
   readonly #share: number;
 
-  /** @param share of elements that is zeroed, 0 to below 1 */
+  /**
+   * Creates it from its sizes and options.
+   *
+   * @param share of elements that is zeroed, 0 to below 1
+   */
   constructor(share: number) {
     super();
     this.#share = share;
   }
 
   /**
+   * Applies the layer.
+   *
    * @param x any shape
    * @param keys stream of the draws; absent when not training
    * @returns same shape
@@ -282,7 +310,11 @@ export type Layer =
 export class Sequential extends Module {
   readonly #layers: readonly Layer[];
 
-  /** @param layers modules and functions; functions count as positions */
+  /**
+   * Creates it from its sizes and options.
+   *
+   * @param layers modules and functions; functions count as positions
+   */
   constructor(...layers: readonly Layer[]) {
     super();
     this.#layers = layers;
@@ -294,6 +326,8 @@ export class Sequential extends Module {
   }
 
   /**
+   * Applies the layer.
+   *
    * @param x input of the first layer
    * @returns output of the last
    */

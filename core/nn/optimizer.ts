@@ -103,6 +103,8 @@ export class Adam implements Optimizer {
   readonly #weightDecay: number;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param store parameters
    * @param options learning rate, betas, eps, weight decay
    * @throws {RangeError} if a number is negative, not finite, or a beta is not
@@ -169,9 +171,12 @@ export class Adam implements Optimizer {
  * Source: Loshchilov & Hutter 2019, algorithm 2.
  */
 export class AdamW extends Adam {
+  /** Decay shrinks the values themselves. */
   protected override readonly isDecoupled = true;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param store parameters
    * @param options learning rate, betas, eps, weight decay (default 0.01)
    */
@@ -189,6 +194,8 @@ export class SGD implements Optimizer {
   readonly #weightDecay: number;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param store parameters
    * @param options learning rate, momentum, weight decay
    * @throws {RangeError} if a number is negative or not finite

@@ -20,6 +20,8 @@ export class Parameter extends Tensor {
   loaded: Float32Array<ArrayBuffer> | undefined;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param shape axis lengths
    * @param init initial values
    * @param isTrained whether optimizers see it; false for buffers

@@ -60,6 +60,8 @@ export class ParameterStore {
   readonly #storages: Storage[] = [];
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param gpu device
    * @param modules by group name
    * @param seed of the initial values

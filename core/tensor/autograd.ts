@@ -126,12 +126,21 @@ export function setGradientSink(leaf: Tensor, sink: GradientSink): void {
  * Gradients add up: into a parameter's slot of the flat gradient buffer until
  * the optimizer's step, into {@linkcode Tensor.grad} of other leaves.
  *
- * @param loss one element
- * @throws {RangeError} if `loss` has more than one element
+ * @param loss one element, or any shape if `gradient` is given
+ * @param gradient gradient of what is minimized by `loss`; 1 if absent
+ * @throws {RangeError} if `loss` has more than one element and no gradient is
+ *   given, or the gradient has another shape
  * @throws {TypeError} if nothing it was computed from requires a gradient
  */
-export function backward(loss: Tensor): void {
-  if (loss.size !== 1) {
+export function backward(loss: Tensor, gradient?: Tensor): void {
+  if (gradient !== undefined && !sameShape(gradient.shape, loss.shape)) {
+    throw new RangeError(
+      `Cannot go backward: gradient ${
+        showShape(gradient.shape)
+      } must have the shape ${showShape(loss.shape)} of the result`,
+    );
+  }
+  if (loss.size !== 1 && gradient === undefined) {
     throw new RangeError(
       `Cannot take the gradient of a tensor ${
         showShape(loss.shape)
@@ -147,7 +156,7 @@ export function backward(loss: Tensor): void {
   using scope = gpu.scope();
   const pending = new Pending(scope.owns.bind(scope));
   const leaves = new Map<Tensor, Tensor>();
-  pending.add(loss, full(gpu, loss.shape, 1));
+  pending.add(loss, gradient ?? full(gpu, loss.shape, 1));
 
   noGrad(() => {
     for (const node of topological(loss)) {

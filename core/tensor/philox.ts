@@ -57,6 +57,8 @@ export function philox4x32(
  */
 export class Key {
   /**
+   * Creates it from its sizes and options.
+   *
    * @param words the generator's key
    */
   constructor(readonly words: readonly [number, number]) {}

@@ -27,6 +27,8 @@ export class Tensor implements Range {
   #storage: Storage | undefined;
 
   /**
+   * Creates it from its sizes and options.
+   *
    * @param shape axis lengths
    * @param dtype element type
    * @param storage memory, or `undefined` for a parameter without a device

@@ -12,11 +12,11 @@ import { parseArgs } from "@std/cli/parse-args";
 import { setKnobs } from "../core/gpu/knobs.ts";
 import { definedShaders } from "../core/gpu/shader.ts";
 import { SHARED_LARGE } from "../core/gpu/tuning.ts";
+import { attentionKernel } from "../kernels/attention.wgsl.ts";
+import { conv2dKernel } from "../kernels/conv2d.wgsl.ts";
+import { matmulKernel } from "../kernels/matmul.wgsl.ts";
+import type { Tile } from "../kernels/tile.wgsl.ts";
 import "../mod.ts";
-import { attentionKernel } from "./attention.wgsl.ts";
-import { conv2dKernel } from "./conv2d.wgsl.ts";
-import { matmulKernel } from "./matmul.wgsl.ts";
-import type { Tile } from "./tile.wgsl.ts";
 
 const { _: [name], ...flags } = parseArgs(Deno.args, {
   boolean: ["transposeA", "transposeB", "bias", "keepPre"],
