@@ -6,13 +6,14 @@
 //          value = (1 - decay) value - rate m / (sqrt(v) * invRoot + eps)
 //   sgd:   g = factor * gradient + l2 * value;  m = beta1 m + g
 //          value = value - rate m
-//   ema:   average = beta1 average + (1 - beta1) value
+//   ema:   average = beta1 average + (1 - beta1) gradient, bound to the values
 //   squares: partial sums of gradient^2, of 256 texels each
 //   limit: factor = min(1, rate / (sqrt(total) + 1e-6))
 //
 // rate is the learning rate, for adam divided by 1 - beta1^t; invRoot is
 // 1 / sqrt(1 - beta2^t); decay is the learning rate times the decoupled weight
-// decay. Buffers: (4 * count). Kingma & Ba 2015; Loshchilov & Hutter 2019.
+// decay. Buffers: (4 * count). gradientAt(), valueAt(), mAt(), vAt() and
+// averageAt() read them, through texels where that is faster. Kingma & Ba 2015; Loshchilov & Hutter 2019.
 
 struct Params {
   count: u32,
@@ -26,14 +27,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(2) var<storage, read> factor: array<f32>;
 @group(0) @binding(3) var<storage, read_write> value: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> m: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> v: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> average: array<vec4f>;
-@group(0) @binding(7) var<storage, read> source: array<vec4f>;
-@group(0) @binding(8) var texels: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(9) var<storage, read_write> partials: array<f32>;
 @group(0) @binding(10) var<storage, read> total: array<f32>;
 @group(0) @binding(11) var<storage, read_write> limited: array<f32>;
@@ -51,10 +49,10 @@ fn adam(
   if (i >= params.count) {
     return;
   }
-  let x = value[i];
-  let g = factor[0] * gradient[i] + params.l2 * x;
-  let first = params.beta1 * m[i] + (1.0 - params.beta1) * g;
-  let second = params.beta2 * v[i] + (1.0 - params.beta2) * g * g;
+  let x = valueAt(i);
+  let g = factor[0] * gradientAt(i) + params.l2 * x;
+  let first = params.beta1 * mAt(i) + (1.0 - params.beta1) * g;
+  let second = params.beta2 * vAt(i) + (1.0 - params.beta2) * g * g;
   m[i] = first;
   v[i] = second;
   value[i] = (1.0 - params.decay) * x
@@ -70,8 +68,8 @@ fn sgd(
   if (i >= params.count) {
     return;
   }
-  let x = value[i];
-  let momentum = params.beta1 * m[i] + factor[0] * gradient[i] + params.l2 * x;
+  let x = valueAt(i);
+  let momentum = params.beta1 * mAt(i) + factor[0] * gradientAt(i) + params.l2 * x;
   m[i] = momentum;
   value[i] = x - params.rate * momentum;
 }
@@ -83,7 +81,7 @@ fn ema(
 ) {
   let i = indexOf(group, lane);
   if (i < params.count) {
-    average[i] = params.beta1 * average[i] + (1.0 - params.beta1) * source[i];
+    average[i] = params.beta1 * averageAt(i) + (1.0 - params.beta1) * gradientAt(i);
   }
 }
 
@@ -100,7 +98,7 @@ fn squares(
   }
   var sum = vec4f();
   for (var t = start; t < end; t++) {
-    let g = textureLoad(texels, vec2u(t & 4095u, t >> 12u));
+    let g = gradientAt(t);
     sum += g * g;
   }
   partials[i] = (sum.x + sum.y) + (sum.z + sum.w);

@@ -2,10 +2,10 @@
 //
 //   out(i) = apply(x(i), y(i), z(i), d(i))
 //
-// The table in core/ops/pointwise.ts supplies apply(), the element types and
-// narrow(): an operand is read four at a time (vec4f), or one at a time and
-// repeated (f32) where it is broadcast along the innermost axis or the rows
-// are no whole texels. One invocation per Elem of out, whose index is split
+// The table in core/ops/pointwise.ts supplies apply() and, in compute(), where
+// its operands come from: four at a time from texels or a buffer (vec4f), or
+// one at a time and repeated (f32) where an operand is broadcast along the
+// innermost axis or the rows are no whole texels. One invocation per Elem of out, whose index is split
 // into up to four axes of lengths (-, n1, n2, n3), innermost last; x0 to x3
 // are the steps of x along them, 0 where it is broadcast.
 
@@ -33,10 +33,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<ElemX>;
-@group(0) @binding(2) var<storage, read> y: array<ElemY>;
-@group(0) @binding(3) var<storage, read> z: array<ElemZ>;
-@group(0) @binding(4) var<storage, read> d: array<Elem>;
 @group(0) @binding(5) var<storage, read_write> out: array<Elem>;
 
 @compute @workgroup_size(64)

@@ -321,10 +321,11 @@ export class Gpu {
    */
   texels(range: Range): TexelCopy {
     const { storage } = range;
-    let copy = storage.texels.get(range.offset);
+    const key = `${range.offset}:${range.bytes}`;
+    let copy = storage.texels.get(key);
     if (copy === undefined) {
       copy = this.pool.texelCopy(Math.ceil(range.bytes / 16), storage.label);
-      storage.texels.set(range.offset, copy);
+      storage.texels.set(key, copy);
     }
     if (copy.version !== storage.version) {
       copy.version = storage.version;

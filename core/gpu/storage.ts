@@ -24,6 +24,14 @@ export interface TexelCopy {
   version: number;
 }
 
+/** Another layout of a storage's content, such as packed weights. */
+export interface Derived {
+  /** Version of the storage that it was made from. */
+  readonly version: number;
+  /** What was made; a tensor. */
+  readonly value: Range;
+}
+
 /** What a kernel binding takes: a range of a storage. Tensors are such ranges. */
 export interface Range {
   /** Where the bytes are. */
@@ -43,8 +51,10 @@ export interface Range {
 export class Storage implements Range {
   /** Counts writes, so that stale texel copies are seen. */
   version = 0;
-  /** Texel copies by first byte. */
-  readonly texels: Map<number, TexelCopy> = new Map();
+  /** Other layouts of its content, by name; they are freed with it. */
+  readonly derived: Map<string, Derived> = new Map();
+  /** Texel copies by first byte and length. */
+  readonly texels: Map<string, TexelCopy> = new Map();
   #block: Block | undefined;
 
   /**
@@ -98,6 +108,8 @@ export class Storage implements Range {
     const block = this.#block;
     if (block === undefined) return;
     this.#block = undefined;
+    for (const { value } of this.derived.values()) value.storage.free();
+    this.derived.clear();
     this.gpu.pool.release(this, block);
   }
 }
@@ -145,6 +157,11 @@ export class Scope {
       this.#gpu.parentOf(this)?.adopt(value.storage);
     }
     return value;
+  }
+
+  /** Gives up ownership of a storage: it lives until it is freed by hand. */
+  detach(storage: Storage): void {
+    this.#storages.delete(storage);
   }
 
   /** Frees one storage before the scope closes. */

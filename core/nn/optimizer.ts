@@ -1,4 +1,6 @@
+import { operand } from "../../kernels/matmul.wgsl.ts";
 import source from "../../kernels/optimizer.wgsl" with { type: "text" };
+import type { Gpu } from "../gpu/gpu.ts";
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader } from "../gpu/shader.ts";
 import { sqrt } from "../ops/pointwise.ts";
@@ -8,7 +10,50 @@ import { empty } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Group, ParameterStore } from "./parameters.ts";
 
-const shader = defineShader("optimizer", [source]);
+/** How the kernels read what they also write. */
+const READS = { value: 7, m: 8, v: 12, average: 13 } as const;
+
+type InPlace = keyof typeof READS;
+
+/** The kernels, reading from texels or in place. */
+const shaders = {
+  texels: defineShader("optimizer", [
+    source,
+    operand("gradient", 1, "texels"),
+    ...Object.entries(READS).map(([name, binding]) =>
+      operand(`${name}Old`, binding, "texels").replace(
+        `${name}OldAt`,
+        `${name}At`,
+      )
+    ),
+  ]),
+  buffer: defineShader("optimizer_in_place", [
+    source,
+    operand("gradient", 1, "buffer"),
+    ...Object.keys(READS).map((name) =>
+      `fn ${name}At(i: u32) -> vec4f { return ${name}[i]; }`
+    ),
+  ]),
+};
+
+/** Runs a kernel that changes buffers in place. */
+function run(
+  entry: string,
+  gpu: Gpu,
+  bindings: Readonly<Record<string, Tensor>>,
+  params: Readonly<Record<string, number>>,
+  groups: number,
+): void {
+  const { isSoftware } = gpu;
+  const all = { ...bindings };
+  if (isSoftware) {
+    for (const [name, tensor] of Object.entries(bindings)) {
+      if (name in READS) all[`${name as InPlace}Old`] = tensor;
+    }
+  }
+  const shader = isSoftware ? shaders.texels : shaders.buffer;
+  shader.run(entry, all, params, flatGrid(groups));
+}
 
 /** Params of the kernels, with their neutral values. */
 const NEUTRAL = {
@@ -137,8 +182,9 @@ export class Adam implements Optimizer {
     begin(store);
     for (const group of store.groups) {
       const count = texelsOf(group);
-      shader.run(
+      run(
         "adam",
+        store.gpu,
         {
           gradient: group.gradients,
           factor: group.factor,
@@ -157,7 +203,7 @@ export class Adam implements Optimizer {
           decay: this.isDecoupled ? lr * this.#weightDecay : 0,
           invRoot: 1 / Math.sqrt(1 - beta2 ** t),
         },
-        flatGrid(ceilDiv(count, 64)),
+        ceilDiv(count, 64),
       );
     }
     store.zeroGrad();
@@ -217,8 +263,9 @@ export class SGD implements Optimizer {
     begin(store);
     for (const group of store.groups) {
       const count = texelsOf(group);
-      shader.run(
+      run(
         "sgd",
+        store.gpu,
         {
           gradient: group.gradients,
           factor: group.factor,
@@ -232,7 +279,7 @@ export class SGD implements Optimizer {
           beta1: this.#momentum,
           l2: this.#weightDecay,
         },
-        flatGrid(ceilDiv(count, 64)),
+        ceilDiv(count, 64),
       );
     }
     store.zeroGrad();
@@ -267,18 +314,17 @@ export function clipGradNorm(
   const chunks = ceilDiv(count, 256);
   const partials = empty(store.gpu, [chunks]);
   const params = { ...NEUTRAL, count };
-  shader.run(
+  run(
     "squares",
-    { texels: own.gradients, partials },
+    store.gpu,
+    { gradient: own.gradients, partials },
     params,
-    flatGrid(ceilDiv(chunks, 64)),
+    ceilDiv(chunks, 64),
   );
   return noGrad(() => {
     const total = sum(partials);
-    shader.run("limit", { total, limited: own.factor }, {
-      ...params,
-      rate: maxNorm,
-    }, [1]);
+    const limits = { ...params, rate: maxNorm };
+    run("limit", store.gpu, { total, limited: own.factor }, limits, 1);
     own.isClipped = true;
     return sqrt(total);
   });
@@ -311,11 +357,12 @@ export class Ema {
   /** Moves the averages towards the present values. */
   update(): void {
     const count = ceilDiv(this.average.size, 4);
-    shader.run(
+    run(
       "ema",
-      { average: this.average, source: this.#store.values },
+      this.#store.gpu,
+      { average: this.average, gradient: this.#store.values },
       { ...NEUTRAL, count, beta1: this.#decay },
-      flatGrid(ceilDiv(count, 64)),
+      ceilDiv(count, 64),
     );
   }
 

@@ -5,7 +5,8 @@ import { tileGrid } from "../../kernels/tile.wgsl.ts";
 import { ceilDiv } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { chooseTile } from "../gpu/tuning.ts";
-import { isGradEnabled, noGrad, record } from "../tensor/autograd.ts";
+import { isGradEnabled, record } from "../tensor/autograd.ts";
+import { derive } from "../tensor/derived.ts";
 import { empty } from "../tensor/create.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -99,16 +100,15 @@ export function conv2d(
   const { outChannels, inChannels } = geometry;
 
   const padded = alignRows(x); // channels in whole texels
-  const { c, pre } = noGrad(() =>
-    convolve("forward", geometry, {
-      a: padded,
-      b: alignRows(tapsOf(weight)), // (taps, I, O)
-      columns: outChannels,
-      bias,
-      activation,
-      keepPre: needsPre,
-    })
-  );
+  const { c, pre } = convolve("forward", geometry, {
+    a: padded,
+    // (taps, I, O)
+    b: derive(weight, "taps", () => alignRows(tapsOf(weight))),
+    columns: outChannels,
+    bias,
+    activation,
+    keepPre: needsPre,
+  });
   return record(c, inputs, (dy) => {
     const dz = pre === undefined ? dy : activationGradient(
       activation as Exclude<Activation, "none">,
@@ -119,7 +119,12 @@ export function conv2d(
     const dx = x.requiresGrad
       ? convolve("input", geometry, {
         a: dzPadded,
-        b: alignRows(tapsOf(permute(weight, [1, 0, 2, 3]))), // (taps, O, I)
+        // (taps, O, I)
+        b: derive(
+          weight,
+          "taps back",
+          () => alignRows(tapsOf(permute(weight, [1, 0, 2, 3]))),
+        ),
         columns: inChannels,
       }).c
       : undefined;

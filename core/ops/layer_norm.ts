@@ -1,6 +1,4 @@
-import rows from "../../kernels/lib/rows.wgsl" with { type: "text" };
 import source from "../../kernels/layer_norm.wgsl" with { type: "text" };
-import { defineShader } from "../gpu/shader.ts";
 import { record } from "../tensor/autograd.ts";
 import { empty, emptyLike } from "../tensor/create.ts";
 import { showShape } from "../tensor/shape.ts";
@@ -8,9 +6,9 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { alignRows, cropRows } from "./copy_rows.ts";
 import { mul } from "./pointwise.ts";
 import { sumTo } from "./reduce.ts";
-import { rowsOf } from "./rows.ts";
+import { defineRowShaders, rowsOf } from "./rows.ts";
 
-const shader = defineShader("layer_norm", [rows, source]);
+const shaders = defineRowShaders("layer_norm", source);
 
 /** Learned scale and shift of {@linkcode layerNorm}. */
 export interface Affine {
@@ -35,7 +33,7 @@ export interface Affine {
  * @throws {RangeError} if `x` is a scalar, or the affine lengths differ
  */
 export function layerNorm(x: Tensor, eps: number, affine?: Affine): Tensor {
-  const { rows, cols, width, grid, knobs } = rowsOf("layerNorm", x);
+  const { rows, cols, width, grid, knobs, member } = rowsOf("layerNorm", x);
   if (
     affine !== undefined &&
     (affine.weight.size !== cols || affine.bias.size !== cols)
@@ -57,7 +55,7 @@ export function layerNorm(x: Tensor, eps: number, affine?: Affine): Tensor {
   // Without an affine map its bindings take any buffer: they are not read.
   const weight = affine?.weight ?? padded;
   const bias = affine?.bias ?? padded;
-  shader.run(
+  shaders[member].run(
     "forward",
     { x: padded, weight, bias, y, stats },
     params,
@@ -69,7 +67,7 @@ export function layerNorm(x: Tensor, eps: number, affine?: Affine): Tensor {
   return record(cropRows(y, x.shape), inputs, (dy) => {
     const dyPadded = alignRows(dy);
     const dx = emptyLike(padded);
-    shader.run(
+    shaders[member].run(
       "backward",
       { x: padded, saved: stats, dy: dyPadded, dx, weight },
       params,

@@ -1,6 +1,9 @@
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
 import source from "../../kernels/pointwise.wgsl" with { type: "text" };
-import type { Activation } from "../../kernels/matmul.wgsl.ts";
+import {
+  type Activation,
+  operand as operandOf,
+} from "../../kernels/matmul.wgsl.ts";
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { forwardOnly, record } from "../tensor/autograd.ts";
@@ -113,42 +116,58 @@ export type PointwiseName = keyof typeof TABLE;
 const OPERANDS = ["x", "y", "z"] as const;
 const shaders = new Map<string, Shader>();
 
-/** Element type of each operand: four at a time, one repeated, or a number. */
-type Elements = Readonly<
-  Record<"x" | "y" | "z", "vec4f" | "f32" | "number" | "none">
->;
+/** Where an operand comes from. */
+type Origin =
+  /** Four elements of a texture or a buffer. */
+  | "texels"
+  | "buffer"
+  /** One element, repeated. */
+  | "scalar"
+  /** The number p. */
+  | "number"
+  | "none";
 
+const BINDINGS = { x: 1, y: 2, z: 3, d: 4 } as const;
+
+type OperandName = keyof typeof BINDINGS;
+
+/** The shader of one expression over operands of given origins. */
 function shaderOf(
   name: string,
   expression: string,
-  elements: Elements,
+  origins: Readonly<Record<OperandName, Origin>>,
   wide: boolean,
-  usesD: boolean,
 ): Shader {
-  const key = JSON.stringify([expression, elements, wide]);
+  const key = JSON.stringify([expression, origins, wide]);
   let shader = shaders.get(key);
   if (shader === undefined) {
-    const value = (operand: "x" | "y" | "z") => {
-      const type = elements[operand];
-      if (type === "none") return "vec4f()";
-      if (type === "number") return "vec4f(params.p)";
-      return `vec4f(${operand}[i${operand}])`;
-    };
-    const alias = (operand: "x" | "y" | "z") =>
-      elements[operand] === "vec4f" ? "vec4f" : "f32";
+    const declarations: string[] = [];
+    const values: string[] = [];
+    for (const [operand, binding] of Object.entries(BINDINGS)) {
+      const origin = origins[operand as OperandName];
+      const index = operand === "d" ? "i" : `i${operand}`;
+      if (origin === "texels" || origin === "buffer") {
+        declarations.push(operandOf(operand, binding, origin));
+        values.push(`${operand}At(${index})`);
+      } else if (origin === "scalar") {
+        declarations.push(
+          `@group(0) @binding(${binding}) var<storage, read> ${operand}: array<f32>;`,
+        );
+        values.push(`vec4f(${operand}[${index}])`);
+      } else {
+        values.push(origin === "number" ? "vec4f(params.p)" : "vec4f()");
+      }
+    }
     const composed = `alias Elem = ${wide ? "vec4f" : "f32"};
-alias ElemX = ${alias("x")};
-alias ElemY = ${alias("y")};
-alias ElemZ = ${alias("z")};
+
+${declarations.join("\n")}
 
 fn apply(x: vec4f, y: vec4f, z: vec4f, d: vec4f, p: f32, q: f32) -> vec4f {
   return ${expression};
 }
 
 fn compute(i: u32, ix: u32, iy: u32, iz: u32) -> Elem {
-  let value = apply(${value("x")}, ${value("y")}, ${value("z")}, ${
-      usesD ? "vec4f(d[i])" : "vec4f()"
-    }, params.p, params.q);
+  let value = apply(${values.join(", ")}, params.p, params.q);
   return value${wide ? "" : ".x"};
 }`;
     shader = defineShader(`pointwise_${name}`, [math, source, composed]);
@@ -174,16 +193,18 @@ function compute(
 ): Tensor {
   const words = new Set(expression.match(/\b[xyzd]\b/g) ?? []);
   const tensors: Partial<Record<"x" | "y" | "z", Tensor>> = {};
-  const elements = { x: "none", y: "none", z: "none" } as Record<
-    "x" | "y" | "z",
-    "vec4f" | "f32" | "number" | "none"
-  >;
+  const origins: Record<OperandName, Origin> = {
+    x: "none",
+    y: "none",
+    z: "none",
+    d: "none",
+  };
   let p = numbers.p ?? 0;
   OPERANDS.forEach((name, i) => {
     const operand = operands[i];
     if (operand === undefined || !words.has(name)) return;
     if (typeof operand === "number") {
-      elements[name] = "number";
+      origins[name] = "number";
       p = operand;
     } else {
       tensors[name] = operand;
@@ -200,9 +221,12 @@ function compute(
   for (const operand of OPERANDS) {
     const steps = plan.steps[operand];
     if (steps === undefined) continue;
-    elements[operand] = plan.wide && steps[3] !== 0 ? "vec4f" : "f32";
+    origins[operand] = plan.wide && steps[3] !== 0
+      ? vectorOrigin(tensors[operand]!)
+      : "scalar";
   }
-  const shader = shaderOf(name, expression, elements, plan.wide, usesD);
+  if (usesD) origins.d = plan.wide ? vectorOrigin(d) : "scalar";
+  const shader = shaderOf(name, expression, origins, plan.wide);
   const step = (operand: "x" | "y" | "z", axis: number) =>
     plan.steps[operand]?.[axis] ?? 0;
   const params: Record<string, number> = {
@@ -226,6 +250,15 @@ function compute(
     { knobs: { BROADCAST: plan.broadcast } },
   );
   return out;
+}
+
+/** Elements from which a copy into texels pays for itself. */
+const TEXELS_FROM = 2 ** 15;
+
+/** The software driver reads texels many times faster than buffers. */
+function vectorOrigin(tensor: Tensor): "texels" | "buffer" {
+  const pays = tensor.gpu.isSoftware && tensor.size >= TEXELS_FROM;
+  return pays ? "texels" : "buffer";
 }
 
 interface Plan {

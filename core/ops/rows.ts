@@ -1,5 +1,11 @@
+import barrier from "../../kernels/lib/rows.wgsl" with { type: "text" };
+import subgroup from "../../kernels/lib/rows_subgroup.wgsl" with {
+  type: "text",
+};
+import texel from "../../kernels/lib/texel.wgsl" with { type: "text" };
 import type { Gpu } from "../gpu/gpu.ts";
 import { ceilDiv, flatGrid, type Grid } from "../gpu/grid.ts";
+import { defineShader, type Shader } from "../gpu/shader.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -15,6 +21,30 @@ export interface Rows {
   readonly grid: Grid;
   /** The variant for this device. */
   readonly knobs: { readonly LANES: number };
+  /** How the lanes of a row add up. */
+  readonly member: RowMember;
+}
+
+/**
+ * How invocations that share a row combine their parts: in workgroup memory
+ * between barriers, or by shuffles within a subgroup.
+ */
+export type RowMember = "barrier" | "subgroup";
+
+/** A kernel over rows, in both members. */
+export type RowShaders = Readonly<Record<RowMember, Shader>>;
+
+/**
+ * Joins a kernel with both ways to combine rows.
+ *
+ * @param name the kernel's name
+ * @param source its WGSL, which uses LANES, ROWS, rowSum() and rowMax()
+ */
+export function defineRowShaders(name: string, source: string): RowShaders {
+  return {
+    barrier: defineShader(name, [barrier, texel, source]),
+    subgroup: defineShader(`${name}_subgroup`, [subgroup, texel, source]),
+  };
 }
 
 /**
@@ -34,14 +64,27 @@ export function rowsOf(op: string, x: Tensor): Rows {
     );
   }
   const rows = x.size / cols;
-  const lanes = lanesOf(x.gpu, cols);
+  const member = memberFor(x.gpu);
+  const lanes = member === "subgroup"
+    ? x.gpu.subgroupSize
+    : lanesOf(x.gpu, cols);
   return {
     rows,
     cols,
     width: ceilDiv(cols, 4),
     grid: flatGrid(ceilDiv(rows, 64 / lanes)),
     knobs: { LANES: lanes },
+    member,
   };
+}
+
+/** A software adapter suspends invocations at every barrier. */
+function memberFor(gpu: Gpu): RowMember {
+  const { subgroupSize, rowLanes } = gpu;
+  const fits = subgroupSize >= 8 && subgroupSize <= 32;
+  return gpu.isSoftware && fits && rowLanes === undefined
+    ? "subgroup"
+    : "barrier";
 }
 
 /** Invocations that share a row. */

@@ -1,6 +1,4 @@
-import rows from "../../kernels/lib/rows.wgsl" with { type: "text" };
 import source from "../../kernels/softmax.wgsl" with { type: "text" };
-import { defineShader } from "../gpu/shader.ts";
 import { record } from "../tensor/autograd.ts";
 import { emptyLike } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -8,9 +6,9 @@ import { alignRows, cropRows } from "./copy_rows.ts";
 import { pick } from "./gather.ts";
 import { neg } from "./pointwise.ts";
 import { mean } from "./reduce.ts";
-import { rowsOf } from "./rows.ts";
+import { defineRowShaders, rowsOf } from "./rows.ts";
 
-const shader = defineShader("softmax", [rows, source]);
+const shaders = defineRowShaders("softmax", source);
 
 /**
  * Turns each row into positive numbers that sum to 1.
@@ -53,15 +51,15 @@ function overRows(
   forward: string,
   backward: string,
 ): Tensor {
-  const { rows, cols, width, grid, knobs } = rowsOf(op, x);
+  const { rows, cols, width, grid, knobs, member } = rowsOf(op, x);
   const params = { rows, cols, width };
   const padded = alignRows(x);
   const y = emptyLike(padded);
-  shader.run(forward, { x: padded, y }, params, grid, { knobs });
+  shaders[member].run(forward, { x: padded, y }, params, grid, { knobs });
   return record(cropRows(y, x.shape), [x], (dy) => {
     const dx = emptyLike(padded);
     const bindings = { result: y, dy: alignRows(dy), dx };
-    shader.run(backward, bindings, params, grid, { knobs });
+    shaders[member].run(backward, bindings, params, grid, { knobs });
     return [cropRows(dx, x.shape)];
   });
 }
