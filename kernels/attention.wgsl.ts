@@ -99,6 +99,8 @@ function dotProduct(
 /**
  * Writes the kernel of one variant, entry `attend`.
  *
+ * Only what the loops read comes from textures: a stage may bind four.
+ *
  * Bindings: q, k, v, out, lse (forward); q, k, v, o, grad, lse, out, delta
  * (query); q, k, v, grad, lse, delta, out (keyValue). Token vectors begin at
  * offset + token * pitch texels of their operand; head and batch add to that.
@@ -125,13 +127,13 @@ export function attentionKernel(variant: AttentionVariant): string {
   const outputs = pass === "forward"
     ? "@group(0) @binding(6) var<storage, read_write> lse: array<f32>;"
     : pass === "query"
-    ? `${operand("o", 4, source)}
+    ? `${operand("o", 4, "buffer")}
 ${operand("grad", 5, source)}
 @group(0) @binding(6) var<storage, read> lse: array<f32>;
 @group(0) @binding(7) var<storage, read_write> delta: array<f32>;`
     : `${operand("grad", 5, source)}
-${operand("lse", 6, source)}
-${operand("delta", 7, source)}`;
+${operand("lse", 6, "buffer")}
+${operand("delta", 7, "buffer")}`;
   return `// Attention, ${pass} pass.
 struct Params {
   queries: u32,

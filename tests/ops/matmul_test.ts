@@ -96,12 +96,7 @@ const TILES: Record<string, Tile> = {
 };
 
 for (const [what, tile] of Object.entries(TILES)) {
-  const tiles: Record<string, Tile> = {};
-  for (const kind of ["nn", "nt", "tn", "tt"]) {
-    for (const shape of ["large", "narrow", "small"]) {
-      tiles[`${kind}/${shape}`] = tile;
-    }
-  }
+  const tiles = everywhere(tile);
   for (const [name, options] of Object.entries(LAYOUTS)) {
     const { transposeA = false, transposeB = false } = options;
     checkOp(`${name} by ${what}`, {
@@ -119,6 +114,37 @@ for (const [what, tile] of Object.entries(TILES)) {
           shapes: [
             transposeA ? [2, 20, 8] : [2, 8, 20],
             transposeB ? [2, 12, 20] : [2, 20, 12],
+          ],
+        },
+      },
+      tolerance: 1e-5,
+    });
+  }
+}
+
+/** Tiles by every product kind and shape class. */
+function everywhere(tile: Tile): Record<string, Tile> {
+  const kinds = ["nn", "nt", "tn", "tt", "conv", "convWeight"];
+  const shapes = ["large", "narrow", "small"];
+  return Object.fromEntries(
+    kinds.flatMap((kind) => shapes.map((shape) => [`${kind}/${shape}`, tile])),
+  );
+}
+
+const { subgroupSize } = await testGpu();
+for (const rows of subgroupSize === 0 ? [] : [4, 8, 16, 64]) {
+  const tile: Tile = { member: "shuffle", lanes: subgroupSize, rows };
+  for (const [name, options] of Object.entries(LAYOUTS)) {
+    const { transposeA = false, transposeB = false } = options;
+    checkOp(`${name} by a shuffled tile of ${rows}`, {
+      run: (a, b) => matmul(a, b, options),
+      oracle: oracle(options),
+      gpu: () => testGpu({ tiles: everywhere(tile) }),
+      cases: {
+        "accepts lengths beyond a tile": {
+          shapes: [
+            transposeA ? [10, 71] : [71, 10],
+            transposeB ? [66, 10] : [10, 66],
           ],
         },
       },
