@@ -33,7 +33,12 @@
  */
 
 export type { BufferPool, Memory } from "./core/gpu/buffer_pool.ts";
-export { Gpu, type GpuOptions, type PipelineOfLayout } from "./core/gpu/gpu.ts";
+export {
+  Gpu,
+  type GpuOptions,
+  type OperandSource,
+  type PipelineOfLayout,
+} from "./core/gpu/gpu.ts";
 export { ceilDiv, flatGrid, type Grid } from "./core/gpu/grid.ts";
 export type { Guard } from "./core/gpu/guard.ts";
 export type { Knobs } from "./core/gpu/knobs.ts";
@@ -52,10 +57,12 @@ export {
 } from "./core/gpu/shader.ts";
 export type {
   Block,
+  Derived,
   Range,
   Scope,
   Storage,
   TexelCopy,
+  TexelFormat,
 } from "./core/gpu/storage.ts";
 export type { TunedTiles } from "./core/gpu/tuning.ts";
 export type { SharedTile, ShuffleTile, Tile } from "./kernels/tile.wgsl.ts";

@@ -41,6 +41,8 @@ export interface MatmulVariant {
   readonly tail: boolean;
   /** Where operands are read from. */
   readonly source: "texels" | "buffer";
+  /** Whether B is stored as 16-bit floats. */
+  readonly halfB?: boolean;
   /** The tile. */
   readonly tile: Tile;
 }
@@ -51,17 +53,22 @@ export interface MatmulVariant {
  * @param name binding name
  * @param binding binding number
  * @param source texels or buffer
+ * @param half whether the elements are 16-bit floats; a buffer of them needs
+ *   `enable f16;` before all declarations
  */
 export function operand(
   name: string,
   binding: number,
   source: "texels" | "buffer",
+  half = false,
 ): string {
   if (source === "buffer") {
-    return `@group(0) @binding(${binding}) var<storage, read> ${name}: array<vec4f>;
-fn ${name}At(i: u32) -> vec4f { return ${name}[i]; }`;
+    const type = half ? "vec4<f16>" : "vec4f";
+    return `@group(0) @binding(${binding}) var<storage, read> ${name}: array<${type}>;
+fn ${name}At(i: u32) -> vec4f { return vec4f(${name}[i]); }`;
   }
-  return `@group(0) @binding(${binding}) var ${name}: texture_storage_2d<rgba32float, read>;
+  const format = half ? "rgba16float" : "rgba32float";
+  return `@group(0) @binding(${binding}) var ${name}: texture_storage_2d<${format}, read>;
 fn ${name}At(i: u32) -> vec4f { return textureLoad(${name}, vec2u(i & 4095u, i >> 12u)); }`;
 }
 
@@ -154,7 +161,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 ${operand("a", 1, source)}
-${operand("b", 2, source)}
+${operand("b", 2, source, variant.halfB)}
 ${loadA}
 ${loadB}
 ${epilogue(variant)}`;

@@ -1,6 +1,6 @@
 /**
  * Checks every operation and gradient on this machine's adapter against
- * float64 definitions: `deno task selftest [--json FILE]`.
+ * float64 definitions: `deno task selftest [--json FILE] [--guard]`.
  *
  * Prints the worst error of each operation beside its tolerance and exits with
  * 1 if one is exceeded. Errors are |got - wanted| / (1 + |wanted|).
@@ -42,9 +42,12 @@ interface Result {
   message: string;
 }
 
-const args = parseArgs(Deno.args, { string: ["json"] });
+const args = parseArgs(Deno.args, {
+  string: ["json"],
+  boolean: ["guard"],
+});
 const started = performance.now();
-using gpu = await Gpu.open();
+using gpu = await Gpu.open({ guard: args["guard"] === true });
 console.log(
   `${gpu.adapter}, subgroup size ${gpu.subgroupSize}, features ${
     [...gpu.features].join(", ") || "none"

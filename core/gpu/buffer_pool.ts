@@ -1,5 +1,11 @@
 import type { Gpu } from "./gpu.ts";
-import { type Block, Storage, type TexelCopy } from "./storage.ts";
+import {
+  type Block,
+  Storage,
+  TEXEL_BYTES,
+  type TexelCopy,
+  type TexelFormat,
+} from "./storage.ts";
 
 /** Texels in a full row of a texel copy; kernels divide by it with a shift. */
 export const TEXEL_ROW = 4096;
@@ -123,7 +129,7 @@ export class BufferPool {
       copy.version = -1;
       const { texture } = copy;
       this.#freeBytes += texelBytes(texture);
-      push(this.#freeTexels, texelKey(texture.width, texture.height), copy);
+      push(this.#freeTexels, texelKey(texture), copy);
     }
     storage.texels.clear();
   }
@@ -131,10 +137,11 @@ export class BufferPool {
   /**
    * Takes a texture for a texel copy from the pool or makes one.
    *
-   * @param texels how many texels of four floats it must hold
+   * @param texels how many texels of four values it must hold
+   * @param format of a texel
    * @param label what it is for, for messages
    */
-  texelCopy(texels: number, label: string): TexelCopy {
+  texelCopy(texels: number, format: TexelFormat, label: string): TexelCopy {
     const height = Math.ceil(texels / TEXEL_ROW);
     const width = height > 1
       ? TEXEL_ROW
@@ -145,16 +152,17 @@ export class BufferPool {
         `Cannot read ${label} as a texture: it has ${height} rows of ${TEXEL_ROW} texels, this adapter allows ${most}`,
       );
     }
-    const reused = this.#freeTexels.get(texelKey(width, height))?.pop();
+    const reused = this.#freeTexels.get(texelKey({ width, height, format }))
+      ?.pop();
     if (reused !== undefined) {
       this.#freeBytes -= texelBytes(reused.texture);
       return reused;
     }
-    this.#reserve(width * height * 16, label);
+    this.#reserve(width * height * TEXEL_BYTES[format], label);
     const texture = this.#gpu.device.createTexture({
       label,
       size: [width, height],
-      format: "rgba32float",
+      format,
       usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
     });
     const view = texture.createView({ label });
@@ -189,10 +197,13 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   else list.push(value);
 }
 
-function texelKey(width: number, height: number): string {
-  return `${width}x${height}`;
+function texelKey(
+  { width, height, format }: Pick<GPUTexture, "width" | "height" | "format">,
+): string {
+  return `${width}x${height} ${format}`;
 }
 
 function texelBytes(texture: GPUTexture): number {
-  return texture.width * texture.height * 16;
+  return texture.width * texture.height *
+    TEXEL_BYTES[texture.format as TexelFormat];
 }

@@ -5,7 +5,17 @@ import { Profiler } from "./profile.ts";
 import { Recorder } from "./recorder.ts";
 import type { Shader } from "./shader.ts";
 import type { TunedTiles } from "./tuning.ts";
-import { type Range, Scope, type Storage, type TexelCopy } from "./storage.ts";
+import {
+  type Range,
+  Scope,
+  type Storage,
+  TEXEL_BYTES,
+  type TexelCopy,
+  type TexelFormat,
+} from "./storage.ts";
+
+/** Where kernels read operands from. */
+export type OperandSource = "texels" | "buffer";
 
 /** Options of {@linkcode Gpu.open}. */
 export interface GpuOptions {
@@ -17,6 +27,8 @@ export interface GpuOptions {
   readonly memoryBudget?: number;
   /** Pretends that the adapter has no subgroups. */
   readonly withoutSubgroups?: boolean;
+  /** Where kernels read operands from, if not left to the device. */
+  readonly operandSource?: OperandSource;
   /** Invocations that share a row in norms and softmax, 1 to 64. */
   readonly rowLanes?: number;
   /** Tiles by product kind and shape class, before the tuned table's. */
@@ -73,6 +85,11 @@ export class Gpu {
   readonly profiler: Profiler | undefined;
   /** The search for values that are not finite, with the option `guard`. */
   readonly guard: Guard | undefined;
+  /**
+   * Where kernels read operands from: texel copies, which Mesa's software
+   * driver reads several times faster, or buffers.
+   */
+  readonly operandSource: OperandSource;
   /** Invocations that share a row, if the choice is not left to the device. */
   readonly rowLanes: number | undefined;
   /** Tiles that replace the tuned table's, if any. */
@@ -104,6 +121,8 @@ export class Gpu {
     this.profiler = options.profile ? new Profiler(device) : undefined;
     this.guard = options.guard ? new Guard(this) : undefined;
     this.tiles = options.tiles;
+    this.operandSource = options.operandSource ??
+      (this.isSoftware ? "texels" : "buffer");
     this.rowLanes = options.rowLanes;
     device.lost.then(({ reason, message }) => {
       if (!this.#closed) this.#lost = `${reason}: ${message}`;
@@ -317,14 +336,17 @@ export class Gpu {
   /**
    * The texels of a range, copied if the range was written since.
    *
-   * @param range floats; the first byte a multiple of 16
+   * @param range floats, or halves for the short format; the first byte a
+   *   multiple of 16
+   * @param format of a texel
    */
-  texels(range: Range): TexelCopy {
+  texels(range: Range, format: TexelFormat = "rgba32float"): TexelCopy {
     const { storage } = range;
-    const key = `${range.offset}:${range.bytes}`;
+    const key = `${range.offset}:${range.bytes} ${format}`;
     let copy = storage.texels.get(key);
     if (copy === undefined) {
-      copy = this.pool.texelCopy(Math.ceil(range.bytes / 16), storage.label);
+      const texels = Math.ceil(range.bytes / TEXEL_BYTES[format]);
+      copy = this.pool.texelCopy(texels, format, storage.label);
       storage.texels.set(key, copy);
     }
     if (copy.version !== storage.version) {

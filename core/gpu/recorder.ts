@@ -1,7 +1,12 @@
 import { TEXEL_ROW } from "./buffer_pool.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Grid } from "./grid.ts";
-import type { Range, TexelCopy } from "./storage.ts";
+import {
+  type Range,
+  TEXEL_BYTES,
+  type TexelCopy,
+  type TexelFormat,
+} from "./storage.ts";
 
 /** Bytes of the params ring, which holds the params of a batch. */
 const RING_BYTES = 2 ** 18;
@@ -132,18 +137,19 @@ export class Recorder {
     this.#outsidePass().clearBuffer(block.buffer, target.offset, bytes);
   }
 
-  /** Records the copy of a range into texels, four floats each. */
+  /** Records the copy of a range into texels, four values each. */
   copyToTexels(source: Range, target: TexelCopy): void {
     const { block } = source.storage;
     block.lastBatch = this.batch;
-    const texels = Math.ceil(source.bytes / 16);
+    const { texture } = target;
+    const each = TEXEL_BYTES[texture.format as TexelFormat];
+    const texels = Math.ceil(source.bytes / each);
     const rows = Math.floor(texels / TEXEL_ROW);
     const encoder = this.#outsidePass();
     const { buffer } = block;
-    const { texture } = target;
     if (rows > 0) {
       encoder.copyBufferToTexture(
-        { buffer, offset: source.offset, bytesPerRow: TEXEL_ROW * 16 },
+        { buffer, offset: source.offset, bytesPerRow: TEXEL_ROW * each },
         { texture },
         [TEXEL_ROW, rows],
       );
@@ -151,7 +157,7 @@ export class Recorder {
     const rest = texels - rows * TEXEL_ROW;
     if (rest > 0) {
       encoder.copyBufferToTexture(
-        { buffer, offset: source.offset + rows * TEXEL_ROW * 16 },
+        { buffer, offset: source.offset + rows * TEXEL_ROW * each },
         { texture, origin: [0, rows] },
         [rest, 1],
       );

@@ -1,7 +1,7 @@
 import type { Gpu } from "./gpu.ts";
 import type { Grid } from "./grid.ts";
 import { type Knobs, setKnobs } from "./knobs.ts";
-import type { Range } from "./storage.ts";
+import type { Range, TexelFormat } from "./storage.ts";
 
 /** What one dispatch binds, by the names the kernel declares. */
 export type Bindings = Readonly<Record<string, Range>>;
@@ -30,6 +30,8 @@ export interface Declared {
   readonly binding: number;
   /** How it is used. */
   readonly access: Access;
+  /** Format of its texels, where it has any. */
+  readonly format: TexelFormat;
   /** Whether the elements are floats, for the guard. */
   readonly floats: boolean;
 }
@@ -76,7 +78,14 @@ export function reflect(shader: string, source: string): Reflection {
     if (space === "storage") access = mode === "read" ? "read" : "write";
     else if (type.startsWith("texture_storage_2d")) access = "texels";
     const floats = /f32|vec\df|Elem/.test(type);
-    bindings.set(name, { name, binding: Number(binding), access, floats });
+    const format = type.includes("rgba16float") ? "rgba16float" : "rgba32float";
+    bindings.set(name, {
+      name,
+      binding: Number(binding),
+      access,
+      format,
+      floats,
+    });
   }
   const params: Field[] = [];
   const struct = PARAMS.exec(source)?.[1];
@@ -173,7 +182,7 @@ export class Shader {
       }
       const { block } = range.storage;
       if (declared.access === "texels") {
-        key += `|t${gpu.texels(range).id}`;
+        key += `|t${gpu.texels(range, declared.format).id}`;
       } else {
         block.lastBatch = recorder.batch;
         key += `|${block.id}:${range.offset}:${range.bytes}`;
@@ -183,9 +192,9 @@ export class Shader {
     const bindGroup = gpu.bindGroup(key, () => {
       const entries: GPUBindGroupEntry[] = names.map((name) => {
         const range = bindings[name]!;
-        const { binding, access } = this.reflection.bindings.get(name)!;
+        const { binding, access, format } = this.reflection.bindings.get(name)!;
         if (access === "texels") {
-          return { binding, resource: gpu.texels(range).view };
+          return { binding, resource: gpu.texels(range, format).view };
         }
         const { buffer } = range.storage.block;
         const size = Math.ceil(range.bytes / 16) * 16;
@@ -305,17 +314,15 @@ export class Shader {
   #layoutEntries(names: readonly string[]): GPUBindGroupLayoutEntry[] {
     const visibility = GPUShaderStage.COMPUTE;
     const entries: GPUBindGroupLayoutEntry[] = [];
-    for (const { name, binding, access } of this.reflection.bindings.values()) {
+    for (const declared of this.reflection.bindings.values()) {
+      const { name, binding, access, format } = declared;
       if (access === "uniform") {
         const buffer = { type: "uniform", hasDynamicOffset: true } as const;
         entries.push({ binding, visibility, buffer });
       } else if (!names.includes(name)) {
         continue;
       } else if (access === "texels") {
-        const storageTexture = {
-          access: "read-only",
-          format: "rgba32float",
-        } as const;
+        const storageTexture = { access: "read-only", format } as const;
         entries.push({ binding, visibility, storageTexture });
       } else {
         const type = access === "read" ? "read-only-storage" : "storage";

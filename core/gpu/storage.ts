@@ -24,6 +24,15 @@ export interface TexelCopy {
   version: number;
 }
 
+/** Texel formats: four floats of 4 bytes, or four halves of 2. */
+export type TexelFormat = "rgba32float" | "rgba16float";
+
+/** Bytes of a texel. */
+export const TEXEL_BYTES: Readonly<Record<TexelFormat, number>> = {
+  rgba32float: 16,
+  rgba16float: 8,
+};
+
 /** Another layout of a storage's content, such as packed weights. */
 export interface Derived {
   /** Version of the storage that it was made from. */

@@ -44,15 +44,13 @@ function run(
   params: Readonly<Record<string, number>>,
   groups: number,
 ): void {
-  const { isSoftware } = gpu;
   const all = { ...bindings };
-  if (isSoftware) {
+  if (gpu.operandSource === "texels") {
     for (const [name, tensor] of Object.entries(bindings)) {
       if (name in READS) all[`${name as InPlace}Old`] = tensor;
     }
   }
-  const shader = isSoftware ? shaders.texels : shaders.buffer;
-  shader.run(entry, all, params, flatGrid(groups));
+  shaders[gpu.operandSource].run(entry, all, params, flatGrid(groups));
 }
 
 /** Params of the kernels, with their neutral values. */

@@ -149,7 +149,7 @@ function attend(q: Tensor, kv: Tensor | undefined, g: Geometry): Tensor {
       texels: width / 4,
       member,
       lanes,
-      source: gpu.isSoftware ? "texels" : "buffer",
+      source: gpu.operandSource,
     });
   const qPadded = alignRows(q);
   const kvPadded = kv === undefined ? qPadded : alignRows(kv);

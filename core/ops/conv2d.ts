@@ -184,7 +184,7 @@ function convolve(
     keepPre: operands.keepPre ?? false,
     wide: columns % 4 === 0,
     tail: tile.member === "shared" && depth % tile.depth !== 0,
-    source: gpu.isSoftware ? "texels" : "buffer",
+    source: gpu.operandSource,
     tile,
   });
   const shape = [batch, gridHeight, gridWidth, columns];
@@ -265,7 +265,7 @@ function weightGradient(
     keepPre: false,
     wide: outChannels % 4 === 0,
     tail: pixels % step !== 0,
-    source: gpu.isSoftware ? "texels" : "buffer",
+    source: gpu.operandSource,
     tile,
   });
   const c = empty(gpu, [kernelHeight, kernelWidth, rows, outChannels]);

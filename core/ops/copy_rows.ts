@@ -65,6 +65,11 @@ export function copyRows(x: Tensor, y: Tensor, block: Block): void {
 export function alignRows(x: Tensor): Tensor {
   const cols = x.shape.at(-1) ?? 1;
   if (cols % 4 === 0) return x;
+  if (x.dtype !== "f32") {
+    throw new RangeError(
+      `Cannot pad ${x.dtype} rows of ${cols}: they must be a multiple of 4`,
+    );
+  }
   const rows = x.size / cols;
   const padded = 4 * ceilDiv(cols, 4);
   const y = empty(x.gpu, [rows, padded]);

@@ -19,7 +19,8 @@ export interface LinearOptions {
  * well: one more (..., N) tensor.
  *
  * @param x (..., K)
- * @param weight (N, K), as PyTorch stores it
+ * @param weight (N, K), as PyTorch stores it; f16 for frozen networks, with K
+ *   a multiple of 4
  * @param bias (N), or `undefined` for none
  * @param options fused activation
  * @returns (..., N)
@@ -48,6 +49,13 @@ export function linear(
       `Cannot apply linear: bias ${showShape(bias.shape)}, weight ${
         showShape(weight.shape)
       } needs (${columns})`,
+    );
+  }
+  if (
+    weight.dtype !== "f32" && (weight.dtype !== "f16" || weight.requiresGrad)
+  ) {
+    throw new TypeError(
+      `Cannot apply linear: weight is ${weight.dtype}, needed f32, or f16 without a gradient`,
     );
   }
   const rows = x.size / depth;

@@ -257,8 +257,8 @@ const TEXELS_FROM = 2 ** 15;
 
 /** The software driver reads texels many times faster than buffers. */
 function vectorOrigin(tensor: Tensor): "texels" | "buffer" {
-  const pays = tensor.gpu.isSoftware && tensor.size >= TEXELS_FROM;
-  return pays ? "texels" : "buffer";
+  const pays = tensor.size >= TEXELS_FROM;
+  return tensor.gpu.operandSource === "texels" && pays ? "texels" : "buffer";
 }
 
 interface Plan {

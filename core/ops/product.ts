@@ -50,6 +50,9 @@ export function matmulShader(variant: MatmulVariant): Shader {
   if (shader === undefined) {
     const sources = [matmulKernel(variant)];
     if (variant.activation !== "none") sources.unshift(math);
+    if (variant.halfB && variant.source === "buffer") {
+      sources.unshift("enable f16;");
+    }
     const { transposeA, transposeB, activation } = variant;
     const layout = `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}`;
     const name = `matmul_${layout}${
@@ -62,7 +65,8 @@ export function matmulShader(variant: MatmulVariant): Shader {
 }
 
 /**
- * Records a batch of matrix products. No gradient: callers record their own.
+ * Records a batch of matrix products. `b` may be stored as 16-bit floats if
+ * its rows are whole texels. No gradient: callers record their own.
  *
  * @param options operands, sizes and epilogue
  * @returns the result, and the sum before the activation if it was wanted
@@ -73,6 +77,7 @@ export function product(
   const { batch, rows, columns, depth } = options;
   const { transposeA = false, transposeB = false } = options;
   const { gpu } = options.a;
+  const isHalf = options.b.dtype === "f16";
   const a = alignRows(options.a);
   const b = alignRows(options.b);
   const pitchA = ceilDiv(transposeA ? rows : depth, 4);
@@ -87,7 +92,11 @@ export function product(
     keepPre: options.keepPre ?? false,
     wide: columns % 4 === 0,
     tail: depth % stepOf(tile) !== 0,
-    source: gpu.isSoftware ? "texels" : "buffer",
+    // A device without 16-bit arithmetic still reads 16-bit textures.
+    source: isHalf && !gpu.features.has("shader-f16")
+      ? "texels"
+      : gpu.operandSource,
+    halfB: isHalf,
     tile,
   };
   const c = empty(gpu, options.shape);

@@ -1,6 +1,6 @@
 /**
  * Measures the operations against PyTorch on the CPU, in turns in one run:
- * `deno task bench [--filter TEXT] [--json FILE] [--rounds N]`.
+ * `deno task bench [--filter TEXT] [--json FILE] [--rounds N] [--profile]`.
  *
  * Each turn records many repetitions and waits once; the fixed cost of the
  * wait is measured and taken off. The ratio is PyTorch's best turn by ours:
@@ -30,7 +30,10 @@ interface Row {
 
 const TURN_MS = 300;
 
-const args = parseArgs(Deno.args, { string: ["filter", "json"] });
+const args = parseArgs(Deno.args, {
+  string: ["filter", "json"],
+  boolean: ["profile"],
+});
 const filter = String(args["filter"] ?? "");
 const rounds = Number(args["rounds"] ?? 5);
 
@@ -97,7 +100,7 @@ async function measure(gpu: Gpu, run: () => void, repetitions: number) {
   return performance.now() - start;
 }
 
-using gpu = await Gpu.open();
+using gpu = await Gpu.open({ profile: args["profile"] === true });
 const torch = await startTorch();
 console.log(
   `${gpu.adapter}, subgroup size ${gpu.subgroupSize}; ${
@@ -145,6 +148,7 @@ for (const { name, atLeast, aim, flops, prepare } of cases) {
   );
 }
 await torch?.close();
+if (gpu.profiler !== undefined) console.log(await gpu.profiler.table());
 
 const peers = "peers".includes(filter) || filter.includes("matmul")
   ? await peerRows(rows.find((row) => row.name === "matmul 1024 NN")?.ms)

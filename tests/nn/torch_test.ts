@@ -122,9 +122,17 @@ for (const [name, make] of Object.entries(BLOCKS)) {
   });
 }
 
-Deno.test("Adam with clipping and Ema agrees with PyTorch over 20 steps", async () => {
-  const fixture = await readFixture("training");
-  const gpu = await testGpu();
+for (const operandSource of ["texels", "buffer"] as const) {
+  Deno.test(`Adam with clipping and Ema agrees with PyTorch over 20 steps, reading ${operandSource}`, async () => {
+    const fixture = await readFixture("training");
+    await twentySteps(await testGpu({ operandSource }), fixture);
+  });
+}
+
+async function twentySteps(
+  gpu: Gpu,
+  fixture: Awaited<ReturnType<typeof readFixture>>,
+): Promise<void> {
   const body = new Sequential(new Linear(6, 32), gelu, new Linear(32, 3));
   const head = new Linear(3, 2);
   body.loadStateDict(withPrefix(fixture, "state.body."));
@@ -164,7 +172,7 @@ Deno.test("Adam with clipping and Ema agrees with PyTorch over 20 steps", async 
   for (const { name, parameter } of store.slots) {
     await assertClose(name, parameter, fixture[`final.${name}`]!.data);
   }
-});
+}
 
 /** Trains an MLP on drawn data; the micro-batches split the batch of 12. */
 async function train(

@@ -33,7 +33,10 @@ function oracle(q: Array64, k: Array64, v: Array64): Float64Array {
 
 for (const withoutSubgroups of [false, true]) {
   const suffix = withoutSubgroups ? " without subgroups" : "";
-  const gpu = () => testGpu(withoutSubgroups ? { withoutSubgroups } : {});
+  const gpu = () =>
+    testGpu(
+      withoutSubgroups ? { withoutSubgroups, operandSource: "buffer" } : {},
+    );
   checkOp(`attention${suffix}`, {
     run: attention,
     oracle,

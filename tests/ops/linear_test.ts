@@ -1,7 +1,8 @@
 import { assertThrows } from "@std/assert";
 import { linear } from "../../core/ops/linear.ts";
-import { zeros } from "../../core/tensor/create.ts";
-import { type Array64, build64 } from "../support/array64.ts";
+import { tensor, zeros } from "../../core/tensor/create.ts";
+import type { Tensor } from "../../core/tensor/tensor.ts";
+import { type Array64, build64, draw64 } from "../support/array64.ts";
 import { checkOp } from "../support/check_op.ts";
 import { erf } from "../support/erf.ts";
 import { testGpu } from "../support/gpu.ts";
@@ -49,6 +50,44 @@ checkOp("linear without bias", {
   oracle: (x, w) => oracle(ACTIVATIONS.none)(x, w),
   cases: { "accepts leading axes": { shapes: [[2, 3, 4, 8], [12, 8]] } },
   tolerance: 1e-5,
+});
+
+for (const withoutSubgroups of [false, true]) {
+  checkOp(
+    `linear with f16 weights${withoutSubgroups ? " by shared tiles" : ""}`,
+    {
+      run: (x, w) => linear(x, halved(w), undefined),
+      oracle: (x, w) => {
+        const data = w.data.map((value) => Math.f16round(value));
+        return oracle(ACTIVATIONS.none)(x, { shape: w.shape, data });
+      },
+      cases: { "reads them exactly": { shapes: [[3, 16], [12, 16]] } },
+      constants: [1],
+      tolerance: 1e-5,
+      gpu: () =>
+        testGpu(
+          withoutSubgroups ? { withoutSubgroups, operandSource: "buffer" } : {},
+        ),
+    },
+  );
+}
+
+/** The same values as 16-bit floats, drawn again on the host. */
+function halved(w: Tensor): Tensor {
+  const { data, shape } = draw64(w.shape, 2);
+  return tensor(w.gpu, new Float16Array(data), shape);
+}
+
+Deno.test("linear refuses f16 weights that need a gradient", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  const weight = zeros(gpu, [4, 8], "f16");
+  weight.requiresGrad = true;
+  assertThrows(
+    () => linear(zeros(gpu, [2, 8]), weight),
+    TypeError,
+    "weight is f16, needed f32, or f16 without a gradient",
+  );
 });
 
 Deno.test("linear refuses lengths that differ", async () => {

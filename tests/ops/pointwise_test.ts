@@ -157,6 +157,18 @@ checkOp("add", {
   forwardOnly: true,
 });
 
+for (const operandSource of ["texels", "buffer"] as const) {
+  checkOp(`mul by large tensors reading ${operandSource}`, {
+    run: ops.mul,
+    oracle: zip((x, y) => x * y),
+    cases: {
+      "agrees": { shapes: [[3, 200, 64], [200, 64]] },
+    },
+    tolerance: 2e-6,
+    gpu: () => testGpu({ operandSource }),
+  });
+}
+
 checkOp("where", {
   run: ops.where,
   oracle: zip((c, x, y) => c !== 0 ? x : y),
