@@ -1,5 +1,6 @@
 import {
   Adam,
+  add,
   attention,
   backward,
   chunk,
@@ -198,6 +199,13 @@ export const cases: readonly BenchCase[] = [
       [[1, 1024, 4, 64], [1, 1024, 4, 64], [1, 1024, 4, 64]],
       attention,
     ),
+  },
+  {
+    // The floor of everything that reads and writes as much.
+    name: "add 1 to 4096x1024",
+    atLeast: 0,
+    aim: 0,
+    prepare: forward([[4096, 1024]], (x) => add(x, 1)),
   },
   {
     name: "softmax forward",

@@ -48,7 +48,6 @@ interface Jax {
 }
 
 interface Ort {
-  readonly env: { readonly wasm: { wasmBinary: Uint8Array } };
   readonly InferenceSession: {
     create(
       model: Uint8Array,
@@ -94,14 +93,6 @@ async function onnx(): Promise<Repetition> {
   const ort = await import(
     String("npm:onnxruntime-web@1.23.0/webgpu")
   ) as unknown as Ort;
-  // Imported as bytes, the WASM needs no permission to read files.
-  const wasm = await import(
-    String(
-      "npm:onnxruntime-web@1.23.0/dist/ort-wasm-simd-threaded.asyncify.wasm",
-    ),
-    { with: { type: "bytes" } }
-  ) as { default: Uint8Array };
-  ort.env.wasm.wasmBinary = wasm.default;
   const session = await ort.InferenceSession.create(matmulModel(), {
     executionProviders: ["webgpu"],
   });

@@ -133,6 +133,7 @@ CASES = {
     "conv 128 at 256 both": both(*big, run=conv),
     "attention 1024 forward": forward(*heads, run=materialised),
     "attention 1024 both": both(*heads, run=materialised),
+    "add 1 to 4096x1024": forward((4096, 1024), run=lambda x: x + 1),
     "softmax forward": forward((4096, 1024), run=lambda x: x.softmax(-1)),
     "softmax both": both((4096, 1024), run=lambda x: x.softmax(-1)),
     "layer norm forward": forward(
