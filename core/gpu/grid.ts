@@ -27,3 +27,23 @@ export function flatGrid(groups: number): Grid {
   if (groups <= MAX_GROUPS) return [groups, 1];
   return [MAX_GROUPS, ceilDiv(groups, MAX_GROUPS)];
 }
+
+/** Loop iterations of one invocation that every driver carries out. */
+const MAX_ITERATIONS = 60_000;
+
+/**
+ * Refuses work whose loops are too long for one invocation: Mesa's software
+ * driver ends loops silently after 65,535 iterations.
+ *
+ * @param op name of the operation, for the message
+ * @param iterations of all loops together
+ * @throws {RangeError} if they are more than 60,000
+ */
+export function checkLoop(op: string, iterations: number): void {
+  if (iterations <= MAX_ITERATIONS) return;
+  throw new RangeError(
+    `Cannot apply ${op}: it needs ${
+      Math.ceil(iterations)
+    } loop iterations per invocation, drivers may end after ${MAX_ITERATIONS}; split the input`,
+  );
+}

@@ -3,7 +3,7 @@ import {
   type AttentionVariant,
 } from "../../kernels/attention.wgsl.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { ceilDiv } from "../gpu/grid.ts";
+import { ceilDiv, checkLoop } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { record } from "../tensor/autograd.ts";
 import { empty } from "../tensor/create.ts";
@@ -128,6 +128,7 @@ interface Geometry {
 function attend(q: Tensor, kv: Tensor | undefined, g: Geometry): Tensor {
   const { gpu } = q;
   const { batch, queries, keys, heads, d } = g;
+  checkLoop("attention", Math.max(queries, keys) / 4);
   const shape: Shape = [batch, queries, heads, d];
   const width = 4 * ceilDiv(d, 4);
   const params = {

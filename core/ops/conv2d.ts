@@ -2,7 +2,7 @@ import { conv2dKernel, type Conv2dVariant } from "../../kernels/conv2d.wgsl.ts";
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
 import type { Activation } from "../../kernels/matmul.wgsl.ts";
 import { tileGrid } from "../../kernels/tile.wgsl.ts";
-import { ceilDiv } from "../gpu/grid.ts";
+import { ceilDiv, checkLoop } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { chooseTile } from "../gpu/tuning.ts";
 import { isGradEnabled, record } from "../tensor/autograd.ts";
@@ -176,6 +176,8 @@ function convolve(
   const channels = isForward ? geometry.inChannels : geometry.outChannels;
   const depth = 4 * ceilDiv(channels, 4);
   checkPixels(rows);
+  const { kernelHeight, kernelWidth } = geometry;
+  checkLoop("conv2d", kernelHeight * kernelWidth * (depth / 4 + 1));
   const tile = chooseTile(gpu, "conv", rows, columns);
   const shader = conv2dShader({
     pass,
@@ -254,6 +256,7 @@ function weightGradient(
   if (pixels > MAX_STEPS && batch > 1) {
     return inHalves(geometry, x, dy, weight);
   }
+  checkLoop("the weight gradient of conv2d", pixels / 4);
   const count = kernelHeight * kernelWidth;
   const rows = 4 * ceilDiv(inChannels, 4);
   const tile = chooseTile(gpu, "convWeight", rows, outChannels);

@@ -5,7 +5,7 @@ import {
   type MatmulVariant,
 } from "../../kernels/matmul.wgsl.ts";
 import { type Tile, tileGrid } from "../../kernels/tile.wgsl.ts";
-import { ceilDiv } from "../gpu/grid.ts";
+import { ceilDiv, checkLoop } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { chooseTile } from "../gpu/tuning.ts";
 import { empty } from "../tensor/create.ts";
@@ -78,6 +78,7 @@ export function product(
   const { transposeA = false, transposeB = false } = options;
   const { gpu } = options.a;
   const isHalf = options.b.dtype === "f16";
+  checkLoop("a matrix product", depth / 4);
   const a = alignRows(options.a);
   const b = alignRows(options.b);
   const pitchA = ceilDiv(transposeA ? rows : depth, 4);

@@ -4,7 +4,7 @@ import subgroup from "../../kernels/lib/rows_subgroup.wgsl" with {
 };
 import texel from "../../kernels/lib/texel.wgsl" with { type: "text" };
 import type { Gpu } from "../gpu/gpu.ts";
-import { ceilDiv, flatGrid, type Grid } from "../gpu/grid.ts";
+import { ceilDiv, checkLoop, flatGrid, type Grid } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -68,6 +68,7 @@ export function rowsOf(op: string, x: Tensor): Rows {
   const lanes = member === "subgroup"
     ? x.gpu.subgroupSize
     : lanesOf(x.gpu, cols);
+  checkLoop(op, 3 * cols / 4 / lanes);
   return {
     rows,
     cols,

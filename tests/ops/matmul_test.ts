@@ -154,6 +154,17 @@ for (const rows of subgroupSize === 0 ? [] : [4, 8, 16, 64]) {
   }
 }
 
+Deno.test("matmul refuses sums that a driver may end early", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  const x = zeros(gpu, [1, 260_000]);
+  assertThrows(
+    () => matmul(x, x, { transposeB: true }),
+    RangeError,
+    "it needs 65000 loop iterations per invocation, drivers may end after 60000; split the input",
+  );
+});
+
 Deno.test("matmul refuses inner lengths that differ", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope();
