@@ -10,6 +10,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { Gpu } from "../mod.ts";
+import "./nn/optimizer_test.ts";
 import "./ops/attention_test.ts";
 import "./ops/concat_test.ts";
 import "./ops/conv2d_test.ts";
@@ -29,7 +30,9 @@ import "./ops/reduce_test.ts";
 import "./ops/resize2d_test.ts";
 import "./ops/rope_test.ts";
 import "./ops/softmax_test.ts";
+import "./tensor/random_test.ts";
 import { compareOp, registered } from "./support/check_op.ts";
+import { writeJson } from "./support/write_json.ts";
 
 /** Worst errors of one operation. */
 interface Result {
@@ -127,6 +130,6 @@ if (typeof file === "string" && file !== "") {
     seconds,
     rows,
   };
-  await Deno.writeTextFile(file, `${JSON.stringify(report, null, 2)}\n`);
+  await writeJson(file, report);
 }
 if (failed > 0) Deno.exit(1);

@@ -11,6 +11,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { Gpu } from "../../mod.ts";
+import { writeJson } from "../support/write_json.ts";
 import { cases } from "./cases.ts";
 import { peerRows } from "./peers.ts";
 
@@ -163,5 +164,5 @@ if (typeof file === "string" && file !== "") {
     rows,
     peers,
   };
-  await Deno.writeTextFile(file, `${JSON.stringify(result, null, 2)}\n`);
+  await writeJson(file, result);
 }
