@@ -31,11 +31,11 @@ struct Params {
 @group(0) @binding(9) var<storage, read_write> products: array<vec4f>;
 
 fn xAt(i: u32) -> vec4f {
-  return textureLoad(x, vec2u(i & 4095u, i >> 12u));
+  return textureLoad(x, vec2u(i & 1023u, i >> 10u));
 }
 
 fn dyAt(i: u32) -> vec4f {
-  return textureLoad(dy, vec2u(i & 4095u, i >> 12u));
+  return textureLoad(dy, vec2u(i & 1023u, i >> 10u));
 }
 
 // Groups of the four channels of texel c.

@@ -28,11 +28,11 @@ struct Params {
 @group(0) @binding(8) var<storage, read> saved: array<vec2f>;
 
 fn xAt(i: u32) -> vec4f {
-  return textureLoad(x, vec2u(i & 4095u, i >> 12u));
+  return textureLoad(x, vec2u(i & 1023u, i >> 10u));
 }
 
 fn dyAt(i: u32, c: u32) -> vec4f {
-  let value = textureLoad(dy, vec2u(i & 4095u, i >> 12u));
+  let value = textureLoad(dy, vec2u(i & 1023u, i >> 10u));
   if (AFFINE) {
     return value * weight[c];
   }

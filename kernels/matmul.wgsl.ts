@@ -69,7 +69,7 @@ fn ${name}At(i: u32) -> vec4f { return vec4f(${name}[i]); }`;
   }
   const format = half ? "rgba16float" : "rgba32float";
   return `@group(0) @binding(${binding}) var ${name}: texture_storage_2d<${format}, read>;
-fn ${name}At(i: u32) -> vec4f { return textureLoad(${name}, vec2u(i & 4095u, i >> 12u)); }`;
+fn ${name}At(i: u32) -> vec4f { return textureLoad(${name}, vec2u(i & 1023u, i >> 10u)); }`;
 }
 
 /**

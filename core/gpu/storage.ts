@@ -14,7 +14,7 @@ export interface Block {
 
 /** A copy of a storage's floats as texels of four, for fast reading. */
 export interface TexelCopy {
-  /** The texture, 4,096 texels wide when it has more than one row. */
+  /** The texture; its rows are those of TEXEL_ROW when it has several. */
   readonly texture: GPUTexture;
   /** Its only view. */
   readonly view: GPUTextureView;
