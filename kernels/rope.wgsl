@@ -1,11 +1,12 @@
-// Rotary positions: each pair of features turns by an angle of its token.
+// Rotary positions: each pair of features turns by angles of its token.
 //
-//   y(a) = x(a) cos - x(b) sin
-//   y(b) = x(b) cos + x(a) sin
+//   y(a) = x(a) cos A - x(b) sin A
+//   y(b) = x(b) cos B + x(a) sin B
 //
-// x, y: (B, T, heads, d). turns: (T, d / 2), cos and sin of each pair's angle.
-// Pair j is features (2j, 2j + 1), or (j, j + d / 2) where HALVES. The gradient
-// turns back: sign is -1. One invocation per pair. Su et al. 2021.
+// x, y: (B, T, heads, d). turns: (T, d / 2), cosine and sine of A, then of B.
+// A turn has A = B; tiled frequencies give a pair two angles. Pair j is
+// features (2j, 2j + 1), or (j, j + d / 2) where HALVES. The gradient takes the
+// transposed matrix: isBackward is 1. One invocation per pair. Su et al. 2021.
 
 const HALVES: bool = false; // knob: whether a pair spans the two halves
 
@@ -14,12 +15,12 @@ struct Params {
   tokens: u32,
   heads: u32,
   pairs: u32,
-  sign: f32,
+  isBackward: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> turns: array<vec2f>;
+@group(0) @binding(2) var<storage, read> turns: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
@@ -41,7 +42,7 @@ fn turn(
     b = a + params.pairs;
   }
   let t = turns[token * params.pairs + pair];
-  let s = t.y * params.sign;
-  y[a] = x[a] * t.x - x[b] * s;
-  y[b] = x[b] * t.x + x[a] * s;
+  let s = select(t.yw, -t.wy, params.isBackward == 1u);
+  y[a] = x[a] * t.x - x[b] * s.x;
+  y[b] = x[b] * t.z + x[a] * s.y;
 }

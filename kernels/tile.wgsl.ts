@@ -26,8 +26,14 @@ export interface ShuffleTile {
   readonly member: "shuffle";
   /** Lanes of the subgroup and of the workgroup: 8, 16 or 32. */
   readonly lanes: number;
-  /** Rows per workgroup: 4 to 64, a multiple of 4. */
+  /** Rows per workgroup: 4 to 64, a multiple of 4; 128 with `across`. */
   readonly rows: number;
+  /**
+   * Lanes that lie side by side over the columns, a divisor of `lanes`; the
+   * others take further rows. Default all of them. For row A and few columns;
+   * rows are then a multiple of the lanes.
+   */
+  readonly across?: number;
 }
 
 /** A tile in workgroup memory. */
@@ -79,7 +85,9 @@ export function tileGrid(
   rows: number,
   columns: number,
 ): readonly [x: number, y: number] {
-  const width = tile.member === "shuffle" ? 4 * tile.lanes : tile.columns;
+  const width = tile.member === "shuffle"
+    ? 4 * (tile.across ?? tile.lanes)
+    : tile.columns;
   return [Math.ceil(rows / tile.rows), Math.ceil(columns / width)];
 }
 
@@ -123,8 +131,12 @@ function overParts(problem: TileProblem, starts: readonly string[]): string {
 }
 
 function shuffleBody(problem: TileProblem, tile: ShuffleTile): string {
-  const { lanes, rows } = tile;
+  const { lanes, rows, across = lanes } = tile;
   const quads = rows / 4;
+  // Rows of one lane; with `across`, row i of a lane is row i * stacked +
+  // lane / across of the tile.
+  const stacked = lanes / across;
+  const own = rows / stacked;
   // Texels of A that one lane loads for four steps of k.
   const loads = problem.a === "row"
     ? Math.ceil(rows / lanes)
@@ -157,12 +169,14 @@ function shuffleBody(problem: TileProblem, tile: ShuffleTile): string {
       )
     );
   }
-  for (const row of range(rows)) {
+  for (const row of range(own)) {
     const terms = range(4).map((j) => {
-      const slot = problem.a === "row" ? row : j * quads + Math.floor(row / 4);
+      const slot = problem.a === "row"
+        ? row * stacked
+        : j * quads + Math.floor(row / 4);
       const axis = problem.a === "row" ? AXES[j] : AXES[row % 4];
       const load = Math.floor(slot / lanes);
-      return `subgroupShuffle(a${load}.${axis}, zero + ${
+      return `subgroupShuffle(a${load}.${axis}, shelf + ${
         slot % lanes
       }u) * b${j}`;
     });
@@ -181,21 +195,29 @@ fn product(
   @builtin(workgroup_id) group: vec3u,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
-  // Always 0, but only the driver's compiler knows: the shuffle index becomes
-  // a constant there, and naga does not fold it to a slower broadcast.
-  let zero = lane >> 5u;
+  // A constant, but only the driver's compiler knows: the shuffle index becomes
+  // one there, and naga does not fold it to a slower broadcast.
+  ${
+    stacked === 1
+      ? "let shelf = lane >> 5u;"
+      : `let shelf = lane / ${across}u;`
+  }
   let m0 = group.x * ${rows}u;
-  let n4 = group.y * ${lanes}u + lane;
+  let n4 = group.y * ${across}u + ${
+    stacked === 1 ? "lane" : `lane % ${across}u`
+  };
   let batch = group.z;
-  ${range(rows).map((row) => `var c${row} = vec4f();`).join("\n  ")}
+  ${range(own).map((row) => `var c${row} = vec4f();`).join("\n  ")}
   ${overParts(problem, starts)}
   for (var k = 0u; k < params.depth; k += 4u) {
     ${lines.join("\n    ")}
   }${problem.parts ? "}" : ""}
   ${
-    range(rows).map((row) => `finish(m0 + ${row}u, n4, batch, c${row});`).join(
-      "\n  ",
-    )
+    range(own).map((row) =>
+      `finish(m0 + ${row * stacked}u${
+        stacked === 1 ? "" : " + shelf"
+      }, n4, batch, c${row});`
+    ).join("\n  ")
   }
 }
 `;

@@ -33,6 +33,9 @@ export const SHARED_SMALL: SharedTile = {
   rowsEach: 4,
 };
 
+/** Rows of a tile whose lanes are stacked. */
+const STACKED_ROWS = 128;
+
 /**
  * Classifies the result of a product.
  *
@@ -72,11 +75,18 @@ export function chooseTile(
   const shape = shapeClass(rows, columns);
   const known = gpu.tiles?.[`${kind}/${shape}`] ??
     tuned[adapterKey(gpu)]?.[`${kind}/${shape}`];
-  if (known !== undefined) return fit(gpu, known);
+  if (known !== undefined) {
+    return narrowed(fit(gpu, known), kind, rows, columns);
+  }
   // A software adapter suspends invocations at every barrier.
   if (gpu.isSoftware && gpu.subgroupSize >= 8 && gpu.subgroupSize <= 32) {
     const tall = rows >= 32 ? 32 : rows > 8 ? 16 : rows > 4 ? 8 : 4;
-    return { member: "shuffle", lanes: gpu.subgroupSize, rows: tall };
+    const tile = {
+      member: "shuffle",
+      lanes: gpu.subgroupSize,
+      rows: tall,
+    } as const;
+    return narrowed(tile, kind, rows, columns);
   }
   return rows >= 512 && columns >= 64 ? SHARED_LARGE : SHARED_SMALL;
 }
@@ -85,4 +95,19 @@ export function chooseTile(
 function fit(gpu: Gpu, tile: Tile): Tile {
   if (tile.member === "shared" || tile.lanes === gpu.subgroupSize) return tile;
   return SHARED_SMALL;
+}
+
+/** Stacks the lanes of a shuffle tile over rows where columns are few. */
+function narrowed(
+  tile: Tile,
+  kind: ProductKind,
+  rows: number,
+  columns: number,
+): Tile {
+  const hasRowA = kind === "nn" || kind === "nt" || kind === "conv";
+  if (tile.member === "shared" || !hasRowA || rows < 256) return tile;
+  let across = tile.lanes;
+  while (across > 4 && columns <= 2 * across) across /= 2;
+  if (across === tile.lanes) return tile;
+  return { ...tile, rows: STACKED_ROWS, across };
 }

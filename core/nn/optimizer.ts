@@ -352,14 +352,18 @@ export class Ema {
     store.gpu.recorder.copyRange(store.values, this.average);
   }
 
-  /** Moves the averages towards the present values. */
-  update(): void {
+  /**
+   * Moves the averages towards the present values.
+   *
+   * @param decay share that is kept this time; default that of the average
+   */
+  update(decay: number = this.#decay): void {
     const count = ceilDiv(this.average.size, 4);
     run(
       "ema",
       this.#store.gpu,
       { average: this.average, gradient: this.#store.values },
-      { ...NEUTRAL, count, beta1: this.#decay },
+      { ...NEUTRAL, count, beta1: decay },
       ceilDiv(count, 64),
     );
   }

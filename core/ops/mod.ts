@@ -63,5 +63,5 @@ export {
   type VarianceOptions,
 } from "./reduce.ts";
 export { resize2d, type ResizeMode } from "./resize2d.ts";
-export { rope, type RopeOptions } from "./rope.ts";
+export { rope, type RopeOptions, type RopeTurns, ropeTurns } from "./rope.ts";
 export { crossEntropy, logSoftmax, softmax } from "./softmax.ts";

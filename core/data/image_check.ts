@@ -1,0 +1,110 @@
+/**
+ * Tells whole image files from damaged ones without decoding them.
+ *
+ * @module
+ */
+
+/** What can be wrong with an image file. */
+export type ImageFault =
+  | "missing_image"
+  | "truncated_image"
+  | "unknown_image_format";
+
+const TAIL = 1024; // bytes; encoders may pad behind the end marker
+const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+const PNG_END = [0x49, 0x45, 0x4e, 0x44]; // "IEND"
+const JPEG = [0xff, 0xd8, 0xff];
+const JPEG_END = [0xff, 0xd9];
+
+function startsWith(bytes: Uint8Array, mark: readonly number[]): boolean {
+  return mark.every((byte, i) => bytes[i] === byte);
+}
+
+function contains(bytes: Uint8Array, mark: readonly number[]): boolean {
+  for (let i = bytes.length - mark.length; i >= 0; i--) {
+    if (startsWith(bytes.subarray(i), mark)) return true;
+  }
+  return false;
+}
+
+async function readAt(
+  file: Deno.FsFile,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  await file.seek(offset, Deno.SeekMode.Start);
+  const bytes = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const read = await file.read(bytes.subarray(filled));
+    if (read === null) break;
+    filled += read;
+  }
+  return bytes.subarray(0, filled);
+}
+
+/**
+ * Looks at both ends of a JPEG or PNG file.
+ *
+ * A file that lost its end is found here; one that is damaged in between is
+ * found when it is decoded.
+ *
+ * @param path the file
+ * @returns what is wrong, or undefined
+ */
+export async function imageFault(
+  path: string,
+): Promise<ImageFault | undefined> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path, { read: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "missing_image";
+    throw error;
+  }
+  using _ = file;
+  const { size, isFile } = await file.stat();
+  if (!isFile) return "missing_image";
+  if (size === 0) return "truncated_image";
+  const head = await readAt(file, 0, Math.min(size, PNG.length));
+  const tail = await readAt(
+    file,
+    Math.max(0, size - TAIL),
+    Math.min(size, TAIL),
+  );
+  if (startsWith(head, JPEG)) {
+    return contains(tail, JPEG_END) ? undefined : "truncated_image";
+  }
+  if (startsWith(head, PNG)) {
+    return contains(tail, PNG_END) ? undefined : "truncated_image";
+  }
+  return "unknown_image_format";
+}
+
+/**
+ * Looks at many image files, a few at a time.
+ *
+ * @param paths the files
+ * @param progress called now and then with the number of files done
+ * @returns for each path what is wrong, or undefined
+ */
+export async function imageFaults(
+  paths: readonly string[],
+  progress?: (done: number, total: number) => void,
+): Promise<(ImageFault | undefined)[]> {
+  const faults: (ImageFault | undefined)[] = new Array(paths.length);
+  let next = 0;
+  let done = 0;
+  const work = async (): Promise<void> => {
+    while (next < paths.length) {
+      const i = next++;
+      faults[i] = await imageFault(paths[i]!); // i < length
+      done++;
+      if (done % 256 === 0 || done === paths.length) {
+        progress?.(done, paths.length);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, work));
+  return faults;
+}

@@ -1,0 +1,395 @@
+import { Conv2d, GroupNorm, Linear } from "../nn/layers.ts";
+import { Module } from "../nn/module.ts";
+import { attention } from "../ops/attention.ts";
+import { chunk } from "../ops/concat.ts";
+import { matmul } from "../ops/matmul.ts";
+import { add, clamp, exp, mul, silu } from "../ops/pointwise.ts";
+import { resize2d } from "../ops/resize2d.ts";
+import { softmax } from "../ops/softmax.ts";
+import { normal } from "../tensor/random.ts";
+import type { Key } from "../tensor/philox.ts";
+import { showShape } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+const EPS = 1e-6;
+
+/** Widest head of the attention kernel; wider ones take two products. */
+const WIDEST_HEAD = 64;
+
+/** Sizes of an {@linkcode AutoencoderKL}. */
+export interface AutoencoderOptions {
+  /** Channels of each resolution, fine to coarse. */
+  readonly channels: readonly number[];
+  /** Residual blocks of a resolution in the encoder; the decoder has one more. */
+  readonly blocks: number;
+  /** Groups of the group norms. */
+  readonly groups: number;
+  /** Channels of a latent. Default 4. */
+  readonly latentChannels?: number;
+  /** Latents are multiplied by this, so that their variance is near one. */
+  readonly scalingFactor: number;
+}
+
+/** Stable Diffusion's VAE: 83,653,863 parameters. */
+export const SD_VAE: AutoencoderOptions = {
+  channels: [128, 256, 512, 512],
+  blocks: 2,
+  groups: 32,
+  scalingFactor: 0.18215,
+};
+
+/** The demo's VAE for 64x64 frames: 815,699 parameters, 8x8x4 latents. */
+export const DEMO_VAE: AutoencoderOptions = {
+  channels: [12, 24, 48, 64],
+  blocks: 1,
+  groups: 4,
+  scalingFactor: 0.525,
+};
+
+/** GroupNorm, SiLU, 3x3 convolution, twice, beside a shortcut. */
+export class ResnetBlock extends Module {
+  /** `norm1` */
+  readonly norm1: GroupNorm;
+  /** `conv1` */
+  readonly conv1: Conv2d;
+  /** `norm2` */
+  readonly norm2: GroupNorm;
+  /** `conv2` */
+  readonly conv2: Conv2d;
+  /** `conv_shortcut`: 1x1, where the widths differ */
+  readonly convShortcut?: Conv2d;
+
+  /**
+   * Creates it.
+   *
+   * @param inputs channels that come in
+   * @param outputs channels that go out
+   * @param groups groups of the norms
+   */
+  constructor(inputs: number, outputs: number, groups: number) {
+    super();
+    this.norm1 = new GroupNorm(groups, inputs, EPS);
+    this.conv1 = new Conv2d(inputs, outputs, 3, { padding: 1 });
+    this.norm2 = new GroupNorm(groups, outputs, EPS);
+    this.conv2 = new Conv2d(outputs, outputs, 3, { padding: 1 });
+    if (inputs !== outputs) this.convShortcut = new Conv2d(inputs, outputs, 1);
+  }
+
+  /**
+   * Applies the block.
+   *
+   * @param x (B, height, width, inputs)
+   * @returns (B, height, width, outputs)
+   */
+  forward(x: Tensor): Tensor {
+    let h = this.conv1.forward(silu(this.norm1.forward(x)));
+    h = this.conv2.forward(silu(this.norm2.forward(h)));
+    return add(this.convShortcut?.forward(x) ?? x, h);
+  }
+}
+
+/** Self-attention of one head over all pixels. */
+export class AttentionBlock extends Module {
+  /** `group_norm` */
+  readonly groupNorm: GroupNorm;
+  /** `to_q` */
+  readonly toQ: Linear;
+  /** `to_k` */
+  readonly toK: Linear;
+  /** `to_v` */
+  readonly toV: Linear;
+  /** `to_out.0` */
+  readonly toOut: readonly [Linear];
+
+  /**
+   * Creates it.
+   *
+   * @param width channels
+   * @param groups groups of the norm
+   */
+  constructor(width: number, groups: number) {
+    super();
+    this.groupNorm = new GroupNorm(groups, width, EPS);
+    this.toQ = new Linear(width, width);
+    this.toK = new Linear(width, width);
+    this.toV = new Linear(width, width);
+    this.toOut = [new Linear(width, width)];
+  }
+
+  /**
+   * Applies the block.
+   *
+   * @param x (B, height, width, channels)
+   * @returns same shape
+   */
+  forward(x: Tensor): Tensor {
+    const [batch = 0, height = 0, width = 0, channels = 0] = x.shape;
+    const tokens = this.groupNorm.forward(x)
+      .reshape([batch, height * width, channels]);
+    const [q, k, v] = [this.toQ, this.toK, this.toV]
+      .map((layer) => layer.forward(tokens)) as [Tensor, Tensor, Tensor];
+    const attended = this.toOut[0].forward(attend(q, k, v));
+    return add(x, attended.reshape(x.shape));
+  }
+}
+
+/** softmax(q k^T / sqrt(C)) v over (B, T, C). */
+function attend(q: Tensor, k: Tensor, v: Tensor): Tensor {
+  const [batch = 0, tokens = 0, channels = 0] = q.shape;
+  if (channels <= WIDEST_HEAD) {
+    const [a, b, c] = [q, k, v]
+      .map((x) => x.reshape([batch, tokens, 1, channels])) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
+    return attention(a, b, c).reshape(q.shape);
+  }
+  const scores = matmul(mul(q, channels ** -0.5), k, { transposeB: true });
+  return matmul(softmax(scores), v);
+}
+
+/** Residual block, attention, residual block. */
+class MidBlock extends Module {
+  readonly resnets: readonly [ResnetBlock, ResnetBlock];
+  readonly attentions: readonly [AttentionBlock];
+
+  constructor(width: number, groups: number) {
+    super();
+    const block = () => new ResnetBlock(width, width, groups);
+    this.resnets = [block(), block()];
+    this.attentions = [new AttentionBlock(width, groups)];
+  }
+
+  forward(x: Tensor): Tensor {
+    const attended = this.attentions[0].forward(this.resnets[0].forward(x));
+    return this.resnets[1].forward(attended);
+  }
+}
+
+/** A 3x3 convolution named `conv`, as the checkpoint nests it. */
+class Sampler extends Module {
+  readonly conv: Conv2d;
+
+  constructor(width: number, stride: 1 | 2) {
+    super();
+    // Halving pads only right and below.
+    const padding = stride === 2 ? [0, 1, 0, 1] as const : 1;
+    this.conv = new Conv2d(width, width, 3, { stride, padding });
+  }
+}
+
+/** The residual blocks of one resolution, and the way to the next. */
+class Level extends Module {
+  readonly resnets: readonly ResnetBlock[];
+  readonly downsamplers?: readonly [Sampler];
+  readonly upsamplers?: readonly [Sampler];
+
+  constructor(
+    inputs: number,
+    outputs: number,
+    blocks: number,
+    groups: number,
+    then: "down" | "up" | "stay",
+  ) {
+    super();
+    this.resnets = Array.from(
+      { length: blocks },
+      (_, i) => new ResnetBlock(i === 0 ? inputs : outputs, outputs, groups),
+    );
+    if (then === "down") this.downsamplers = [new Sampler(outputs, 2)];
+    if (then === "up") this.upsamplers = [new Sampler(outputs, 1)];
+  }
+
+  forward(x: Tensor): Tensor {
+    for (const block of this.resnets) x = block.forward(x);
+    if (this.downsamplers) x = this.downsamplers[0].conv.forward(x);
+    if (this.upsamplers) {
+      const [, height = 0, width = 0] = x.shape;
+      const larger = resize2d(x, [2 * height, 2 * width], "nearest");
+      x = this.upsamplers[0].conv.forward(larger);
+    }
+    return x;
+  }
+}
+
+class Encoder extends Module {
+  readonly convIn: Conv2d;
+  readonly downBlocks: readonly Level[];
+  readonly midBlock: MidBlock;
+  readonly convNormOut: GroupNorm;
+  readonly convOut: Conv2d;
+
+  constructor(options: AutoencoderOptions, latentChannels: number) {
+    super();
+    const { channels, blocks, groups } = options;
+    const first = channels[0] ?? 0;
+    const last = channels.at(-1) ?? 0;
+    this.convIn = new Conv2d(3, first, 3, { padding: 1 });
+    this.downBlocks = channels.map((outputs, i) => {
+      const then = i + 1 < channels.length ? "down" : "stay";
+      const inputs = channels[i - 1] ?? first;
+      return new Level(inputs, outputs, blocks, groups, then);
+    });
+    this.midBlock = new MidBlock(last, groups);
+    this.convNormOut = new GroupNorm(groups, last, EPS);
+    this.convOut = new Conv2d(last, 2 * latentChannels, 3, { padding: 1 });
+  }
+
+  forward(x: Tensor): Tensor {
+    x = this.convIn.forward(x);
+    for (const level of this.downBlocks) x = level.forward(x);
+    x = this.midBlock.forward(x);
+    return this.convOut.forward(silu(this.convNormOut.forward(x)));
+  }
+}
+
+class Decoder extends Module {
+  readonly convIn: Conv2d;
+  readonly midBlock: MidBlock;
+  readonly upBlocks: readonly Level[];
+  readonly convNormOut: GroupNorm;
+  readonly convOut: Conv2d;
+
+  constructor(options: AutoencoderOptions, latentChannels: number) {
+    super();
+    const { groups, blocks } = options;
+    const channels = options.channels.toReversed();
+    const first = channels[0] ?? 0;
+    const last = channels.at(-1) ?? 0;
+    this.convIn = new Conv2d(latentChannels, first, 3, { padding: 1 });
+    this.midBlock = new MidBlock(first, groups);
+    this.upBlocks = channels.map((outputs, i) => {
+      const then = i + 1 < channels.length ? "up" : "stay";
+      const inputs = channels[i - 1] ?? first;
+      return new Level(inputs, outputs, blocks + 1, groups, then);
+    });
+    this.convNormOut = new GroupNorm(groups, last, EPS);
+    this.convOut = new Conv2d(last, 3, 3, { padding: 1 });
+  }
+
+  forward(z: Tensor): Tensor {
+    let x = this.midBlock.forward(this.convIn.forward(z));
+    for (const level of this.upBlocks) x = level.forward(x);
+    return this.convOut.forward(silu(this.convNormOut.forward(x)));
+  }
+}
+
+/** Mean and logarithm of the variance of the latents of an image. */
+export interface Posterior {
+  /** (B, height / f, width / f, latent channels), not scaled */
+  readonly mean: Tensor;
+  /** as `mean`, clamped to [-30, 20] */
+  readonly logvar: Tensor;
+}
+
+/**
+ * The variational autoencoder of Stable Diffusion, at any widths.
+ *
+ * Names are those of diffusers. Source: Rombach et al. 2022; published weights
+ * `stabilityai/sd-vae-ft-mse`.
+ */
+export class AutoencoderKL extends Module {
+  /** `encoder` */
+  readonly encoder: Module & { forward(x: Tensor): Tensor };
+  /** `decoder` */
+  readonly decoder: Module & { forward(x: Tensor): Tensor };
+  /** `quant_conv`: 1x1 */
+  readonly quantConv: Conv2d;
+  /** `post_quant_conv`: 1x1 */
+  readonly postQuantConv: Conv2d;
+  readonly #scale: number;
+  readonly #factor: number;
+
+  /**
+   * Creates it.
+   *
+   * @param options sizes; default those of Stable Diffusion
+   */
+  constructor(options: AutoencoderOptions = SD_VAE) {
+    super();
+    const latent = options.latentChannels ?? 4;
+    this.encoder = new Encoder(options, latent);
+    this.decoder = new Decoder(options, latent);
+    this.quantConv = new Conv2d(2 * latent, 2 * latent, 1);
+    this.postQuantConv = new Conv2d(latent, latent, 1);
+    this.#scale = options.scalingFactor;
+    this.#factor = 2 ** (options.channels.length - 1);
+  }
+
+  /** Pixels of a latent's side. */
+  get factor(): number {
+    return this.#factor;
+  }
+
+  /** Latents are multiplied by this. */
+  get scalingFactor(): number {
+    return this.#scale;
+  }
+
+  /**
+   * Gives the distribution of the latents, not scaled.
+   *
+   * @param images (B, height, width, 3) in [-1, 1]
+   * @throws {RangeError} if a side is not a multiple of the factor
+   */
+  posterior(images: Tensor): Posterior {
+    const [, height = 0, width = 0, channels] = images.shape;
+    const factor = this.#factor;
+    if (channels !== 3 || height % factor !== 0 || width % factor !== 0) {
+      throw new RangeError(
+        `Cannot encode images ${
+          showShape(images.shape)
+        }: they need shape (B, height, width, 3) with sides that are multiples of ${factor}`,
+      );
+    }
+    const moments = this.quantConv.forward(this.encoder.forward(images));
+    const [mean, logvar] = chunk(moments, 2) as [Tensor, Tensor];
+    return { mean, logvar: clamp(logvar, -30, 20) };
+  }
+
+  /**
+   * Draws latents from a posterior, not scaled.
+   *
+   * @param posterior mean and logarithm of the variance
+   * @param keys one stream for all, or one for each image
+   */
+  sample(posterior: Posterior, keys: Key | readonly Key[]): Tensor {
+    const { mean, logvar } = posterior;
+    const noise = normal(mean.gpu, mean.shape, keys);
+    return add(mean, mul(exp(mul(logvar, 0.5)), noise));
+  }
+
+  /**
+   * Encodes images to the mean of their latents, scaled.
+   *
+   * @param images (B, height, width, 3) in [-1, 1]
+   * @returns (B, height / f, width / f, latent channels)
+   */
+  encode(images: Tensor): Tensor {
+    return mul(this.posterior(images).mean, this.#scale);
+  }
+
+  /**
+   * Decodes latents that are not scaled, without a clamp: for training.
+   *
+   * @param latents (B, h, w, latent channels)
+   * @returns (B, h f, w f, 3)
+   */
+  reconstruct(latents: Tensor): Tensor {
+    return this.decoder.forward(this.postQuantConv.forward(latents));
+  }
+
+  /**
+   * Decodes scaled latents to images.
+   *
+   * @param latents (B, h, w, latent channels), scaled; clamped to [-limit, limit]
+   * @param limit default 6, as the published evaluations; their figures use 3
+   * @returns (B, h f, w f, 3) in [0, 1]
+   */
+  decode(latents: Tensor, limit = 6): Tensor {
+    const z = mul(clamp(latents, -limit, limit), 1 / this.#scale);
+    const images = clamp(this.reconstruct(z), -1, 1);
+    return add(mul(images, 0.5), 0.5);
+  }
+}

@@ -1,0 +1,232 @@
+import { type TensorFile, toFloat32 } from "../formats/safetensors.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Storage } from "../gpu/storage.ts";
+import { constant } from "../nn/init.ts";
+import { Linear } from "../nn/layers.ts";
+import type { Module } from "../nn/module.ts";
+import { Parameter } from "../nn/parameter.ts";
+import { linear, type LinearOptions } from "../ops/linear.ts";
+import { type Shape, showShape } from "../tensor/shape.ts";
+import { Tensor } from "../tensor/tensor.ts";
+
+/** Where weights come from: an open file, or anything that reads like one. */
+export type WeightSource = Pick<TensorFile, "names" | "info" | "read">;
+
+/** How a frozen network's weights are kept on the device. */
+export interface FrozenOptions {
+  /** Whether matrices of {@linkcode FrozenLinear} are 16-bit floats. */
+  readonly half?: boolean;
+}
+
+/** A matrix that may be on the device as 16-bit floats. */
+export class FrozenWeight extends Parameter {
+  /** The 16-bit floats, if they are in use. */
+  half: Tensor | undefined;
+}
+
+/** A {@linkcode Linear} of a frozen network, whose matrix may be halves. */
+export class FrozenLinear extends Linear {
+  /** `weight`: (outputs, inputs) */
+  override readonly weight: FrozenWeight;
+
+  /**
+   * Creates it from its sizes; values come with the network's weights.
+   *
+   * @param inputs features that come in, a multiple of 4
+   * @param outputs features that go out
+   */
+  constructor(inputs: number, outputs: number) {
+    super(inputs, outputs);
+    this.weight = new FrozenWeight([outputs, inputs], constant(0));
+  }
+
+  /**
+   * Applies the layer.
+   *
+   * @param x (..., inputs)
+   * @param options fused activation
+   * @returns (..., outputs)
+   */
+  override forward(x: Tensor, options: LinearOptions = {}): Tensor {
+    return linear(x, this.weight.half ?? this.weight, this.bias, options);
+  }
+}
+
+/** Values of a module on the host, in the order of its parameters. */
+export type FrozenValues = readonly (
+  | Float32Array<ArrayBuffer>
+  | Float16Array<ArrayBuffer>
+)[];
+
+/** The device memory of a frozen module, outside every scope. */
+export class FrozenWeights {
+  readonly #storages: readonly Storage[];
+
+  /**
+   * Creates it from the memory.
+   *
+   * @param storages what it frees
+   */
+  constructor(storages: readonly Storage[]) {
+    this.#storages = storages;
+  }
+
+  /** Bytes on the device. */
+  get bytes(): number {
+    return this.#storages.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Frees the memory; the module can no longer be used. */
+  [Symbol.dispose](): void {
+    for (const storage of this.#storages) storage.free();
+  }
+}
+
+/**
+ * Compares the names and shapes that a module needs with those of a file.
+ *
+ * @param module what is to be filled
+ * @param weights the file; names without the prefix are other networks'
+ * @param prefix what the module's names begin with in the file
+ * @throws {TypeError} listing every missing, surplus and misshaped name
+ */
+export function checkWeights(
+  module: Module,
+  weights: WeightSource,
+  prefix: string,
+): void {
+  const missing: string[] = [];
+  const misshaped: string[] = [];
+  const known = new Set<string>();
+  for (const [name, { shape }] of module.namedParameters(prefix)) {
+    known.add(name);
+    const info = weights.info(name);
+    if (info === undefined) missing.push(name);
+    else if (showShape(info.shape) !== showShape(shape)) {
+      misshaped.push(
+        `${name} is ${showShape(info.shape)}, needed ${showShape(shape)}`,
+      );
+    }
+  }
+  const surplus = weights.names.filter((name) =>
+    name.startsWith(prefix) && !known.has(name)
+  );
+  const problems = [["missing", missing], ["surplus", surplus], [
+    "misshaped",
+    misshaped,
+  ]] as const;
+  const found = problems.filter(([, names]) => names.length > 0);
+  if (found.length === 0) return;
+  const text = found.map(([kind, names]) => `${kind} ${names.join(", ")}`);
+  throw new TypeError(
+    `Cannot load weights into ${module.constructor.name}: ${text.join("; ")}`,
+  );
+}
+
+/**
+ * Reads the values of a module from a file that {@linkcode checkWeights}
+ * accepted, and waits for nothing but the file.
+ *
+ * @param module whose names are read
+ * @param weights the file
+ * @param prefix what the module's names begin with in the file
+ * @param options which values become 16-bit floats
+ */
+export async function readFrozen(
+  module: Module,
+  weights: WeightSource,
+  prefix: string,
+  options: FrozenOptions = {},
+): Promise<FrozenValues> {
+  const values: FrozenValues[number][] = [];
+  for (const [name, parameter] of module.namedParameters(prefix)) {
+    const value = toFloat32(await weights.read(name));
+    const isHalf = options.half && parameter instanceof FrozenWeight;
+    values.push(isHalf ? Float16Array.from(value) : value);
+  }
+  return values;
+}
+
+/**
+ * Puts values on the device. The parameters get no gradient and belong to no
+ * optimizer.
+ *
+ * @param gpu device
+ * @param module whose parameters they are
+ * @param values from {@linkcode readFrozen}
+ * @returns the memory
+ */
+export function placeFrozen(
+  gpu: Gpu,
+  module: Module,
+  values: FrozenValues,
+): FrozenWeights {
+  const storages: Storage[] = [];
+  [...module.namedParameters()].forEach(([name, parameter], i) => {
+    storages.push(placeOne(gpu, name, parameter, values[i]!));
+  });
+  return new FrozenWeights(storages);
+}
+
+/**
+ * Checks, reads and places all weights of a module, one parameter at a time,
+ * so that the host never holds the network.
+ *
+ * @param gpu device
+ * @param module whose parameters are filled
+ * @param weights the file
+ * @param prefix what the module's names begin with in the file
+ * @param options which values become 16-bit floats
+ * @returns the memory
+ * @throws {TypeError} as {@linkcode checkWeights}
+ */
+export async function loadFrozen(
+  gpu: Gpu,
+  module: Module,
+  weights: WeightSource,
+  prefix: string,
+  options: FrozenOptions = {},
+): Promise<FrozenWeights> {
+  checkWeights(module, weights, prefix);
+  const storages: Storage[] = [];
+  for (const [name, parameter] of module.namedParameters(prefix)) {
+    const value = toFloat32(await weights.read(name));
+    const isHalf = options.half && parameter instanceof FrozenWeight;
+    const data = isHalf ? Float16Array.from(value) : value;
+    storages.push(placeOne(gpu, name, parameter, data));
+  }
+  return new FrozenWeights(storages);
+}
+
+/**
+ * The prefix of a network's names in a file: the given one if any name has it,
+ * else none, for files that hold the network alone.
+ *
+ * @param weights the file
+ * @param prefix such as "encoder."
+ */
+export function prefixIn(weights: WeightSource, prefix: string): string {
+  return weights.names.some((name) => name.startsWith(prefix)) ? prefix : "";
+}
+
+/** Gives one parameter memory and its values. */
+function placeOne(
+  gpu: Gpu,
+  name: string,
+  parameter: Parameter,
+  data: FrozenValues[number],
+): Storage {
+  parameter.requiresGrad = false;
+  const label = `weight "${name}"`;
+  const storage = gpu.allocateLasting(Math.max(4, data.byteLength), label);
+  const shape: Shape = parameter.shape;
+  if (data instanceof Float16Array && parameter instanceof FrozenWeight) {
+    parameter.half = new Tensor(shape, "f16", storage);
+    gpu.write(parameter.half, data);
+  } else {
+    if (parameter instanceof FrozenWeight) parameter.half = undefined;
+    parameter.moveTo(storage, 0);
+    gpu.write(parameter, data);
+  }
+  return storage;
+}

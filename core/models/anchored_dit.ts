@@ -1,0 +1,169 @@
+import { normalWith } from "../nn/init.ts";
+import { Linear } from "../nn/layers.ts";
+import { Module } from "../nn/module.ts";
+import { Parameter } from "../nn/parameter.ts";
+import { chunk } from "../ops/concat.ts";
+import { layerNorm } from "../ops/layer_norm.ts";
+import { modulate } from "../ops/modulate.ts";
+import { add, mul } from "../ops/pointwise.ts";
+import { mean } from "../ops/reduce.ts";
+import { showShape } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { DiTBlock, NORM_EPS, ZeroLinear } from "./dit_block.ts";
+import type { PredictorInputs } from "./predictor.ts";
+import { TimestepEmbedding } from "./timestep_embedding.ts";
+
+/** Sizes of an {@linkcode AnchoredVAEDiT}. */
+export interface AnchoredDitOptions {
+  /** Frames predicted, H. */
+  readonly horizon: number;
+  /** Tokens of a frame, S. */
+  readonly tokens: number;
+  /** Values of a token, P. */
+  readonly patchDim: number;
+  /** Width, D. */
+  readonly dim: number;
+  /** Transformer blocks. */
+  readonly blocks: number;
+  /** Attention heads. Default 4. */
+  readonly heads?: number;
+  /** Whether shifts, scales and gates start at zero. Default false. */
+  readonly zeroGates?: boolean;
+  /**
+   * Whether the network sees the present token by token: one more linear
+   * layer. Default false, as published: in diffusion mode the present then
+   * enters only as a mean over tokens and as the anchor of the output.
+   */
+  readonly anchorVisible?: boolean;
+}
+
+/**
+ * The diffusion transformer that predicts the future latents of a drive,
+ * anchored at the present: output = present + correction.
+ *
+ * One joint attention over all H S tokens; the condition of a token is the
+ * diffusion step, the pooled present and the action of its frame.
+ *
+ * Source: paper Section 4.2; names and sizes of the published checkpoints.
+ */
+export class AnchoredVAEDiT extends Module {
+  /** `spatial_pos`: (1, S, D) */
+  readonly spatialPos: Parameter;
+  /** `temporal_pos`: (1, H, D) */
+  readonly temporalPos: Parameter;
+  /** `latent_up` */
+  readonly latentUp: Linear;
+  /** `latent_down` */
+  readonly latentDown: Linear;
+  /** `input_proj` */
+  readonly inputProj: Linear;
+  /** `timestep_embed.mlp` */
+  readonly timestepEmbed: TimestepEmbedding;
+  /** `z_t_proj` */
+  readonly z_t_proj: Linear;
+  /** `blocks.i` */
+  readonly blocks: readonly DiTBlock[];
+  /** `final_adaln` */
+  readonly finalAdaln: Linear;
+  /** `final_linear` */
+  readonly finalLinear: Linear;
+  /** `present_up`, where the present is visible */
+  readonly presentUp?: Linear;
+  readonly #sizes: AnchoredDitOptions;
+
+  /**
+   * Creates it.
+   *
+   * @param options sizes
+   */
+  constructor(options: AnchoredDitOptions) {
+    super();
+    const { horizon, tokens, patchDim, dim, heads = 4 } = options;
+    const { zeroGates = false } = options;
+    this.spatialPos = new Parameter([1, tokens, dim], normalWith(0.02));
+    this.temporalPos = new Parameter([1, horizon, dim], normalWith(0.02));
+    this.latentUp = new Linear(patchDim, dim);
+    this.latentDown = new Linear(dim, patchDim);
+    this.inputProj = new Linear(dim, dim);
+    this.timestepEmbed = new TimestepEmbedding(dim);
+    this.z_t_proj = new Linear(patchDim, dim);
+    this.blocks = Array.from(
+      { length: options.blocks },
+      () => new DiTBlock(dim, heads, zeroGates),
+    );
+    this.finalAdaln = zeroGates
+      ? new ZeroLinear(dim, 3 * dim)
+      : new Linear(dim, 3 * dim);
+    this.finalLinear = new ZeroLinear(dim, dim);
+    if (options.anchorVisible) this.presentUp = new Linear(patchDim, dim);
+    this.#sizes = options;
+  }
+
+  /** Sizes it was made with. */
+  get sizes(): AnchoredDitOptions {
+    return this.#sizes;
+  }
+
+  /**
+   * Predicts the clean future.
+   *
+   * @param inputs noised future or repeated present, present, actions, step
+   * @returns (B, H S, P) normalized tokens
+   * @throws {RangeError} if a shape does not fit
+   */
+  forward({ x, present, actions, step }: PredictorInputs): Tensor {
+    const { horizon, tokens, patchDim, dim } = this.#sizes;
+    const [batch = 0] = x.shape;
+    const check = (name: string, tensor: Tensor, wanted: number[]) => {
+      if (showShape(tensor.shape) !== showShape(wanted)) {
+        throw new RangeError(
+          `Cannot apply AnchoredVAEDiT: ${name} is ${
+            showShape(tensor.shape)
+          }, needed ${showShape(wanted)}`,
+        );
+      }
+    };
+    check("x", x, [batch, horizon * tokens, patchDim]);
+    check("present", present, [batch, tokens, patchDim]);
+    check("actions", actions, [batch, horizon, dim]);
+    check("step", step, [batch, dim]);
+
+    const grid = [batch, horizon, tokens, dim];
+    let lifted = this.latentUp.forward(x);
+    if (this.presentUp) {
+      const seen = this.presentUp.forward(present);
+      lifted = add(
+        lifted.reshape(grid),
+        seen.reshape([batch, 1, tokens, dim]),
+      ).reshape(lifted.shape);
+    }
+    const positions = add(
+      this.spatialPos.reshape([1, 1, tokens, dim]),
+      this.temporalPos.reshape([1, horizon, 1, dim]),
+    );
+    let u = add(this.inputProj.forward(lifted).reshape(grid), positions)
+      .reshape([batch, horizon * tokens, dim]);
+    const condition = this.#condition(present, actions, step);
+    for (const block of this.blocks) u = block.forward(u, condition);
+
+    const [shift, scale, gate] = chunk(
+      this.finalAdaln.forward(condition),
+      3,
+    ) as [Tensor, Tensor, Tensor];
+    const y = this.finalLinear.forward(
+      modulate(layerNorm(u, NORM_EPS), shift, scale),
+    );
+    const gated = mul(y.reshape(grid), gate.reshape([batch, horizon, 1, dim]));
+    const delta = this.latentDown.forward(gated);
+    return add(delta, present.reshape([batch, 1, tokens, patchDim]))
+      .reshape(x.shape);
+  }
+
+  /** (B, H, D): step, pooled present and action. */
+  #condition(present: Tensor, actions: Tensor, step: Tensor): Tensor {
+    const [batch = 0, , dim = 0] = actions.shape;
+    const pooled = this.z_t_proj.forward(mean(present, [1]));
+    const shared = add(this.timestepEmbed.forward(step), pooled);
+    return add(actions, shared.reshape([batch, 1, dim]));
+  }
+}

@@ -1,0 +1,51 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { digestFile, digestFiles } from "../../core/data/manifest.ts";
+import { tinyFolder } from "../support/tiny_nuscenes.ts";
+
+Deno.test("digestFile gives the SHA-256 of the FIPS 180 examples", async () => {
+  using folder = tinyFolder();
+  const path = join(folder.path, "file");
+  await Deno.writeTextFile(path, "abc");
+  assertEquals(await digestFile(path), {
+    bytes: 3,
+    sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+  });
+  await Deno.writeTextFile(path, "a".repeat(1_000_000));
+  const seen: number[] = [];
+  const { sha256 } = await digestFile(path, (bytes) => seen.push(bytes));
+  assertEquals(
+    sha256,
+    "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
+  );
+  assertEquals(seen.at(-1), 1_000_000);
+});
+
+Deno.test("digestFiles depends on names and content, not on order or root", async () => {
+  using one = tinyFolder();
+  using two = tinyFolder();
+  for (const { path } of [one, two]) {
+    await Deno.writeTextFile(join(path, "a.json"), "[]");
+    await Deno.writeTextFile(join(path, "b.json"), "[{}]");
+  }
+  const first = await digestFiles(one.path, ["a.json", "b.json"]);
+  const second = await digestFiles(two.path, ["b.json", "a.json", "a.json"]);
+  assertEquals(first, second);
+  assertEquals(first.files.map((file) => file.bytes), [2, 4]);
+
+  await Deno.writeTextFile(join(two.path, "b.json"), "[[]]");
+  const changed = await digestFiles(two.path, ["a.json", "b.json"]);
+  assert(changed.digest !== first.digest);
+  await Deno.writeTextFile(join(two.path, "a.json"), "[{}]");
+  await Deno.writeTextFile(join(two.path, "b.json"), "[]");
+  const swapped = await digestFiles(two.path, ["a.json", "b.json"]);
+  assert(swapped.digest !== first.digest);
+  await Deno.rename(join(one.path, "b.json"), join(one.path, "z.json"));
+  const renamed = await digestFiles(one.path, ["a.json", "z.json"]);
+  assert(renamed.digest !== first.digest);
+  await assertRejects(
+    () => digestFiles(one.path, ["a.json", "c.json"]),
+    Error,
+    "c.json",
+  );
+});

@@ -1,0 +1,86 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  formatNumber,
+  type Table,
+  tableToCsv,
+  tableToHtml,
+  tableToJson,
+} from "../../core/report/table.ts";
+
+const table: Table = {
+  columns: [{ key: "point", label: "Operating point" }, {
+    key: "kid",
+    label: "KID",
+  }],
+  rows: [
+    {
+      point: 'a "quoted", <b>name</b>',
+      kid: {
+        value: 0.06612345,
+        low: 0.0581,
+        high: 0.0742,
+        n: 150,
+        published: 0.0527,
+        note: "5 < 6",
+      },
+    },
+    { point: "copy", kid: 0.003 },
+    { point: "absent", kid: null },
+  ],
+};
+
+Deno.test("formatNumber keeps three significant digits", () => {
+  assertEquals(formatNumber(0), "0");
+  assertEquals(formatNumber(0.066123), "0.0661");
+  assertEquals(formatNumber(-0.5), "\u22120.500");
+  assertEquals(formatNumber(12.345), "12.3");
+  assertEquals(formatNumber(1234.5), "1235");
+  assertEquals(formatNumber(110000), "110,000");
+  assertEquals(formatNumber(-5396288), "\u22125,396,288");
+  assertEquals(formatNumber(0.0000123), "1.23e\u22125");
+  assertEquals(formatNumber(-0.0001, 2), "0.00");
+  assertThrows(() => formatNumber(NaN), RangeError, "finite");
+});
+
+Deno.test("tableToCsv writes every digit and a column per part", () => {
+  assertEquals(
+    tableToCsv(table).replaceAll("\r\n", "\n").trimEnd(),
+    "point,kid,kid_low,kid_high,kid_n,kid_note,kid_published\n" +
+      '"a ""quoted"", <b>name</b>",0.06612345,0.0581,0.0742,150,5 < 6,0.0527\n' +
+      "copy,0.003,,,,,\nabsent,,,,,,",
+  );
+});
+
+Deno.test("tableToJson keeps the cells", () => {
+  assertEquals(JSON.parse(tableToJson(table)), table);
+});
+
+Deno.test("tableToHtml shows value, interval, n and the paper's number", () => {
+  const html = tableToHtml(table, "a < b");
+  assertStringIncludes(html, "<caption>a &lt; b</caption>");
+  assertStringIncludes(html, "<b>0.0661</b><small>[0.0581, 0.0742]</small>");
+  assertStringIncludes(html, "n = 150");
+  assertStringIncludes(html, ">paper 0.0527<");
+  assertStringIncludes(html, "5 &lt; 6");
+  assertStringIncludes(html, "&lt;b&gt;name&lt;/b&gt;");
+  assertEquals(html.includes("<b>name"), false);
+});
+
+Deno.test("tableToHtml refuses what it could not show", () => {
+  const columns = [{ key: "a" }];
+  assertThrows(
+    () => tableToHtml({ columns, rows: [{ a: 1, b: 2 }] }),
+    TypeError,
+    'row 0 has "b"',
+  );
+  assertThrows(
+    () => tableToHtml({ columns, rows: [{ a: { value: 1, low: NaN } }] }),
+    RangeError,
+    '"a" of row 0 holds NaN',
+  );
+  assertThrows(
+    () => tableToCsv({ columns: [...columns, ...columns], rows: [] }),
+    RangeError,
+    "twice",
+  );
+});
