@@ -1,3 +1,4 @@
+import type { Gpu } from "../gpu/gpu.ts";
 import { Conv2d, GroupNorm, Linear } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
 import { attention } from "../ops/attention.ts";
@@ -10,6 +11,7 @@ import { normal } from "../tensor/random.ts";
 import type { Key } from "../tensor/philox.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { type FrozenWeights, loadFrozen, type WeightSource } from "./frozen.ts";
 
 const EPS = 1e-6;
 
@@ -315,6 +317,18 @@ export class AutoencoderKL extends Module {
     this.postQuantConv = new Conv2d(latent, latent, 1);
     this.#scale = options.scalingFactor;
     this.#factor = 2 ** (options.channels.length - 1);
+  }
+
+  /**
+   * Puts trained weights on the device for inference, without gradients.
+   *
+   * @param gpu device
+   * @param weights an open file with diffusers' names
+   * @returns the memory, to be disposed
+   * @throws {TypeError} listing every missing, surplus and misshaped name
+   */
+  async load(gpu: Gpu, weights: WeightSource): Promise<FrozenWeights> {
+    return await loadFrozen(gpu, this, weights, "");
   }
 
   /** Pixels of a latent's side. */

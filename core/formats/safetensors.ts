@@ -1,3 +1,10 @@
+import {
+  type Fail,
+  failWith,
+  type FileSource,
+  openBytes,
+} from "./byte_source.ts";
+
 /** Element types of the format. */
 export type SafetensorsType =
   | "F64"
@@ -9,7 +16,9 @@ export type SafetensorsType =
   | "I16"
   | "I8"
   | "U8"
+  | "U16"
   | "U32"
+  | "U64"
   | "BOOL";
 
 const BYTES: Readonly<Record<SafetensorsType, number>> = {
@@ -22,9 +31,21 @@ const BYTES: Readonly<Record<SafetensorsType, number>> = {
   I16: 2,
   I8: 1,
   U8: 1,
+  U16: 2,
   U32: 4,
+  U64: 8,
   BOOL: 1,
 };
+
+/**
+ * Gives the size of an element.
+ *
+ * @param dtype element type
+ * @returns bytes
+ */
+export function bytesOf(dtype: SafetensorsType): number {
+  return BYTES[dtype];
+}
 
 /** A tensor of a file: its bytes, little-endian and row-major. */
 export interface HostTensor {
@@ -45,17 +66,21 @@ export interface HostArray {
     | Float64Array<ArrayBuffer>
     | Float32Array<ArrayBuffer>
     | Float16Array<ArrayBuffer>
+    | Int8Array<ArrayBuffer>
+    | Int16Array<ArrayBuffer>
     | Int32Array<ArrayBuffer>
-    | Uint32Array<ArrayBuffer>
     | Uint8Array<ArrayBuffer>
-    | BigInt64Array<ArrayBuffer>;
+    | Uint16Array<ArrayBuffer>
+    | Uint32Array<ArrayBuffer>
+    | BigInt64Array<ArrayBuffer>
+    | BigUint64Array<ArrayBuffer>;
 }
 
-/** A safetensors file whose header was read; tensors are read on demand. */
+/** A file of named tensors, of any format; tensors are read on demand. */
 export interface TensorFile {
   /** Names of the tensors, in the order of their bytes. */
   readonly names: readonly string[];
-  /** Free text of the header. */
+  /** Free text and numbers of the file, by name. */
   readonly metadata: Readonly<Record<string, string>>;
   /** Type and shape of a tensor, or `undefined` if there is none. */
   info(
@@ -69,6 +94,28 @@ export interface TensorFile {
   read(name: string): Promise<HostTensor>;
   /** Closes the file. */
   [Symbol.dispose](): void;
+}
+
+/**
+ * Ends the reading of a tensor that a file does not have.
+ *
+ * @param name the tensor asked for
+ * @param file the file
+ * @param names tensors of the file
+ * @throws {TypeError} always
+ */
+export function missingTensor(
+  name: string,
+  file: string,
+  names: Iterable<string>,
+): never {
+  const all = [...names];
+  const more = all.length > 8 ? ", ..." : "";
+  throw new TypeError(
+    `Cannot read tensor "${name}" of "${file}": it has ${
+      all.slice(0, 8).join(", ")
+    }${more}`,
+  );
 }
 
 /** Largest header that is accepted, in bytes: the format's own bound. */
@@ -94,38 +141,20 @@ interface Entry {
  *   fit, ranges that overlap, leave holes or pass the end
  */
 export async function readSafetensors(
-  source: string | URL | Uint8Array<ArrayBuffer>,
+  source: FileSource,
 ): Promise<TensorFile> {
-  const bytes = source instanceof Uint8Array ? source : undefined;
-  const name = bytes === undefined ? String(source) : "bytes";
-  const fail = (reason: string): never => {
-    throw new SyntaxError(`Cannot read safetensors "${name}": ${reason}`);
-  };
-  const file = source instanceof Uint8Array
-    ? undefined
-    : await Deno.open(source, { read: true });
+  const bytes = await openBytes(source);
+  const { name, size } = bytes;
+  const fail = failWith("safetensors", name);
   try {
-    const size = bytes?.length ?? (await file!.stat()).size;
-    const readAt = async (start: number, length: number) => {
-      if (bytes !== undefined) return bytes.slice(start, start + length);
-      await file!.seek(start, Deno.SeekMode.Start);
-      const into = new Uint8Array(length);
-      let done = 0;
-      while (done < length) {
-        const count = await file!.read(into.subarray(done));
-        if (count === null) return fail("it ended while it was read");
-        done += count;
-      }
-      return into;
-    };
-    if (size < 8) fail(`it has ${size} bytes, a header needs at least 8`);
-    const prefix = await readAt(0, 8);
+    if (size < 8) return fail(`it has ${size} bytes, a header needs 8`);
+    const prefix = await bytes.read(0, 8);
     const length = new DataView(prefix.buffer).getBigUint64(0, true);
     if (length > BigInt(Math.min(MAX_HEADER, size - 8))) {
       fail(`its header claims ${length} bytes, the file has ${size - 8} left`);
     }
     const header = Number(length);
-    const text = new TextDecoder().decode(await readAt(8, header));
+    const text = new TextDecoder().decode(await bytes.read(8, header));
     const { entries, metadata } = parseHeader(text, size - 8 - header, fail);
     const data = 8 + header;
     return {
@@ -133,21 +162,16 @@ export async function readSafetensors(
       metadata,
       info: (name) => entries.get(name),
       async read(tensor) {
-        const entry = entries.get(tensor);
-        if (entry === undefined) {
-          throw new TypeError(
-            `Cannot read tensor "${tensor}" of "${name}": it has ${
-              [...entries.keys()].slice(0, 8).join(", ")
-            }${entries.size > 8 ? ", ..." : ""}`,
-          );
-        }
+        const entry = entries.get(tensor) ??
+          missingTensor(tensor, name, entries.keys());
         const { dtype, shape, start, end } = entry;
-        return { dtype, shape, bytes: await readAt(data + start, end - start) };
+        const part = await bytes.read(data + start, end - start);
+        return { dtype, shape, bytes: part };
       },
-      [Symbol.dispose]: () => file?.close(),
+      [Symbol.dispose]: () => bytes[Symbol.dispose](),
     };
   } catch (error) {
-    file?.close();
+    bytes[Symbol.dispose]();
     throw error;
   }
 }
@@ -155,7 +179,7 @@ export async function readSafetensors(
 function parseHeader(
   text: string,
   dataBytes: number,
-  fail: (reason: string) => never,
+  fail: Fail,
 ): { entries: Map<string, Entry>; metadata: Record<string, string> } {
   let json: unknown;
   try {
@@ -195,7 +219,7 @@ function parseHeader(
 function parseEntry(
   name: string,
   value: unknown,
-  fail: (reason: string) => never,
+  fail: Fail,
 ): Entry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as {
     dtype?: unknown;
@@ -254,6 +278,13 @@ export function toFloat32(tensor: HostTensor): Float32Array<ArrayBuffer> {
         new BigInt64Array(memory, byteOffset, length),
         Number,
       );
+    case "U64":
+      return Float32Array.from(
+        new BigUint64Array(memory, byteOffset, length),
+        Number,
+      );
+    case "U16":
+      return Float32Array.from(new Uint16Array(memory, byteOffset, length));
     case "I32":
       return Float32Array.from(new Int32Array(memory, byteOffset, length));
     case "U32":
@@ -275,6 +306,10 @@ function typeOf(data: HostArray["data"]): SafetensorsType {
   if (data instanceof Int32Array) return "I32";
   if (data instanceof Uint32Array) return "U32";
   if (data instanceof BigInt64Array) return "I64";
+  if (data instanceof BigUint64Array) return "U64";
+  if (data instanceof Int16Array) return "I16";
+  if (data instanceof Uint16Array) return "U16";
+  if (data instanceof Int8Array) return "I8";
   return "U8";
 }
 

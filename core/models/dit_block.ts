@@ -1,12 +1,11 @@
 import { MultiheadAttention } from "../nn/attention.ts";
 import { constant } from "../nn/init.ts";
-import { Linear, Sequential } from "../nn/layers.ts";
+import { Linear } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { chunk } from "../ops/concat.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
 import { gatedAdd, modulate } from "../ops/modulate.ts";
-import { gelu } from "../ops/pointwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** Added to the variance in the layer norms of the transformer. */
@@ -32,6 +31,27 @@ export class ZeroLinear extends Linear {
   }
 }
 
+/** Linear, GELU in the same pass, Linear; named as a list with GELU between. */
+class FeedForward extends Module {
+  readonly #first: Linear;
+  readonly #second: Linear;
+
+  constructor(dim: number, hidden: number) {
+    super();
+    this.#first = new Linear(dim, hidden);
+    this.#second = new Linear(hidden, dim);
+  }
+
+  protected override *members(): Generator<[string, unknown]> {
+    yield ["0", this.#first];
+    yield ["2", this.#second];
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.#second.forward(this.#first.forward(x, { activation: "gelu" }));
+  }
+}
+
 /**
  * A transformer block whose norms and residual gates are set by a condition.
  *
@@ -43,7 +63,7 @@ export class DiTBlock extends Module {
   /** `attn.in_proj_weight`, `attn.out_proj.weight`, ... */
   readonly attn: MultiheadAttention;
   /** `mlp.0`, `mlp.2` */
-  readonly mlp: Sequential;
+  readonly mlp: Module & { forward(x: Tensor): Tensor };
   /** `adaln_linear`: shift, scale, gate of attention, then of the MLP */
   readonly adalnLinear: Linear;
 
@@ -57,11 +77,7 @@ export class DiTBlock extends Module {
   constructor(dim: number, heads: number, zeroGates = false) {
     super();
     this.attn = new MultiheadAttention(dim, heads);
-    this.mlp = new Sequential(
-      new Linear(dim, 4 * dim),
-      gelu,
-      new Linear(4 * dim, dim),
-    );
+    this.mlp = new FeedForward(dim, 4 * dim);
     this.adalnLinear = zeroGates
       ? new ZeroLinear(dim, 6 * dim)
       : new Linear(dim, 6 * dim);

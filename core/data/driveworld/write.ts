@@ -1,0 +1,305 @@
+import { createHash } from "node:crypto";
+import { join } from "@std/path";
+import { encodePng } from "../../formats/png.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import { drive, type DriveState, STEPS_PER_KEYFRAME } from "./driver.ts";
+import { frameScene } from "./frame.ts";
+import { renderFrames } from "./render.ts";
+import { describe, makeWorld, type World } from "./world.ts";
+
+/** What is drawn. */
+export interface DriveworldOptions {
+  /** Seeds of the training scenes. */
+  readonly train: readonly number[];
+  /** Seeds of the validation scenes. */
+  readonly val: readonly number[];
+  /** Seeds of the test scenes. */
+  readonly test: readonly number[];
+  /** Width and height of a frame in pixels. */
+  readonly size: readonly [width: number, height: number];
+  /** Told after every scene; what it throws ends the work, which can go on. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
+/** Rises when an equal seed would give another dataset. */
+const VERSION = 1;
+
+/** Folder of the tables. */
+const TABLES = "v1.0-driveworld";
+
+/** Time of the first frame of seed 0, microseconds. */
+const EPOCH = 1_500_000_000_000_000;
+
+/** Microseconds from one seed's start to the next, and between keyframes. */
+const SCENE_TIME = 100_000_000;
+const KEYFRAME_TIME = 500_000;
+
+/** Height of the camera and its focal length over the width. */
+const CAMERA = { height: 1.55, focal: 0.72, centreX: 0.5, centreY: 0.47 };
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** A token of 32 hexadecimal digits that depends on the name alone. */
+function token(name: string): string {
+  return createHash("md5").update(`driveworld ${name}`).digest("hex");
+}
+
+function round(x: number): number {
+  return Math.round(x * 1e6) / 1e6;
+}
+
+/** A turn about the vertical axis as a quaternion (w, x, y, z). */
+function quaternion(yaw: number): number[] {
+  return [round(Math.cos(yaw / 2)), 0, 0, round(Math.sin(yaw / 2))];
+}
+
+/** Name of the scene of a seed; not "scene-", which are nuScenes'. */
+export function sceneName(seed: number): string {
+  return `drive-${String(seed).padStart(4, "0")}`;
+}
+
+function timeOf(seed: number, state: DriveState): number {
+  return EPOCH + seed * SCENE_TIME + Math.round(state.time * 1e6);
+}
+
+function imagePath(seed: number, time: number): string {
+  return `samples/CAM_FRONT/${sceneName(seed)}__CAM_FRONT__${time}.png`;
+}
+
+function keyframesOf(states: readonly DriveState[]): DriveState[] {
+  return states.filter((_, i) => i % STEPS_PER_KEYFRAME === 0);
+}
+
+/** CAN messages of a drive, 20 a second. */
+function canFiles(seed: number, states: readonly DriveState[]) {
+  return {
+    steeranglefeedback: states.map((state) => ({
+      utime: timeOf(seed, state),
+      value: round(state.steeringWheel),
+    })),
+    pose: states.map((state) => ({
+      utime: timeOf(seed, state),
+      accel: [round(state.acceleration), 0, 9.81],
+      orientation: quaternion(state.yaw),
+      pos: [round(state.x), round(state.y), 0],
+      rotation_rate: [0, 0, round(state.yawRate)],
+      vel: [round(state.speed), 0, 0],
+    })),
+    vehicle_monitor: keyframesOf(states).map((state) => ({
+      utime: timeOf(seed, state),
+      steering: round(state.steeringWheel * 180 / Math.PI),
+      vehicle_speed: round(state.speed * 3.6),
+      yaw_rate: round(state.yawRate * 180 / Math.PI),
+    })),
+  };
+}
+
+/** Writes the frames of one scene, and its CAN messages last. */
+async function writeScene(
+  gpu: Gpu,
+  directory: string,
+  world: World,
+  states: readonly DriveState[],
+  size: readonly [number, number],
+): Promise<void> {
+  const { seed } = world;
+  const frames = keyframesOf(states);
+  const levels = await renderFrames(
+    gpu,
+    frames.map((state) => frameScene(world, state)),
+    size,
+  );
+  const [width, height] = size;
+  const bytes = width * height * 3;
+  for (const [i, state] of frames.entries()) {
+    const data = levels.subarray(i * bytes, (i + 1) * bytes);
+    await Deno.writeFile(
+      join(directory, imagePath(seed, timeOf(seed, state))),
+      encodePng({ width, height, data }),
+    );
+  }
+  for (const [name, rows] of Object.entries(canFiles(seed, states))) {
+    await writeJson(
+      join(directory, "can_bus", `${sceneName(seed)}_${name}.json`),
+      rows,
+    );
+  }
+}
+
+async function writeJson(path: string, value: unknown): Promise<void> {
+  await Deno.writeTextFile(`${path}.partial`, JSON.stringify(value));
+  await Deno.rename(`${path}.partial`, path);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** The 13 tables of all scenes. */
+function tables(
+  seeds: readonly number[],
+  [width, height]: readonly [number, number],
+): Record<string, Row[]> {
+  const sensor = token("sensor");
+  const calibrated = token("calibrated sensor");
+  const log = token("log");
+  const focal = CAMERA.focal * width;
+  const rows: Record<string, Row[]> = {
+    attribute: [],
+    calibrated_sensor: [{
+      token: calibrated,
+      sensor_token: sensor,
+      translation: [0, 0, CAMERA.height],
+      rotation: [0.5, -0.5, 0.5, -0.5],
+      camera_intrinsic: [
+        [focal, 0, CAMERA.centreX * width],
+        [0, focal, CAMERA.centreY * height],
+        [0, 0, 1],
+      ],
+    }],
+    category: [],
+    ego_pose: [],
+    instance: [],
+    log: [{
+      token: log,
+      logfile: "driveworld",
+      vehicle: "driveworld",
+      date_captured: "2017-07-14",
+      location: "driveworld",
+    }],
+    map: [{
+      token: token("map"),
+      log_tokens: [log],
+      category: "none",
+      filename: "",
+    }],
+    sample: [],
+    sample_annotation: [],
+    sample_data: [],
+    scene: [],
+    sensor: [{ token: sensor, channel: "CAM_FRONT", modality: "camera" }],
+    visibility: [],
+  };
+  for (const seed of seeds) {
+    const world = makeWorld(seed);
+    const frames = keyframesOf(drive(world));
+    const scene = token(`scene ${seed}`);
+    const link = (kind: string, i: number) =>
+      i < 0 || i >= frames.length ? "" : token(`${kind} ${seed} ${i}`);
+    rows.scene?.push({
+      token: scene,
+      log_token: log,
+      nbr_samples: frames.length,
+      first_sample_token: link("sample", 0),
+      last_sample_token: link("sample", frames.length - 1),
+      name: sceneName(seed),
+      description: describe(world),
+    });
+    for (const [i, state] of frames.entries()) {
+      const timestamp = timeOf(seed, state);
+      rows.ego_pose?.push({
+        token: link("pose", i),
+        timestamp,
+        rotation: quaternion(state.yaw),
+        translation: [round(state.x), round(state.y), 0],
+      });
+      rows.sample?.push({
+        token: link("sample", i),
+        timestamp,
+        prev: link("sample", i - 1),
+        next: link("sample", i + 1),
+        scene_token: scene,
+      });
+      rows.sample_data?.push({
+        token: link("frame", i),
+        sample_token: link("sample", i),
+        ego_pose_token: link("pose", i),
+        calibrated_sensor_token: calibrated,
+        timestamp,
+        fileformat: "png",
+        is_key_frame: true,
+        height,
+        width,
+        filename: imagePath(seed, timestamp),
+        prev: link("frame", i - 1),
+        next: link("frame", i + 1),
+      });
+    }
+  }
+  return rows;
+}
+
+/**
+ * Draws scenes of the embedded world into a folder in nuScenes' layout: tables,
+ * `samples/CAM_FRONT`, `can_bus`, and `splits.json` with the scenes of each
+ * part. A folder that is finished is left alone; one that is not is gone on
+ * with.
+ *
+ * Equal seeds and sizes give equal bytes on one adapter, and frames within one
+ * level on others.
+ *
+ * @param gpu device
+ * @param directory the folder; made if it is missing
+ * @param options seeds, size
+ * @throws {Error} if the folder holds other scenes
+ */
+export async function writeDriveworld(
+  gpu: Gpu,
+  directory: string,
+  options: DriveworldOptions,
+): Promise<void> {
+  const { train, val, test, size } = options;
+  const seeds = [...train, ...val, ...test].toSorted((a, b) => a - b);
+  if (new Set(seeds).size !== seeds.length) {
+    throw new RangeError(
+      "Cannot draw a dataset: a seed is in more than one part",
+    );
+  }
+  const marker = JSON.stringify({ version: VERSION, size, train, val, test });
+  const markerPath = join(directory, "driveworld.json");
+  const begunPath = join(directory, "driveworld.begun.json");
+  for (const path of [markerPath, begunPath]) {
+    if (!await exists(path)) continue;
+    if (await Deno.readTextFile(path) !== marker) {
+      throw new Error(
+        `Cannot draw into ${directory}: it holds other scenes; choose another folder or remove it`,
+      );
+    }
+    if (path === markerPath) return;
+  }
+  for (const folder of ["samples/CAM_FRONT", "can_bus", TABLES]) {
+    await Deno.mkdir(join(directory, folder), { recursive: true });
+  }
+  await Deno.writeTextFile(begunPath, marker);
+  for (const [i, seed] of seeds.entries()) {
+    const last = join(
+      directory,
+      "can_bus",
+      `${sceneName(seed)}_vehicle_monitor.json`,
+    );
+    if (!await exists(last)) {
+      const world = makeWorld(seed);
+      await writeScene(gpu, directory, world, drive(world), size);
+    }
+    options.progress?.(i + 1, seeds.length);
+  }
+  for (const [name, rows] of Object.entries(tables(seeds, size))) {
+    await writeJson(join(directory, TABLES, `${name}.json`), rows);
+  }
+  const names = (part: readonly number[]) =>
+    part.toSorted((a, b) => a - b).map(sceneName);
+  await writeJson(join(directory, "splits.json"), {
+    train: names(train),
+    val: names(val),
+    test: names(test),
+  });
+  await Deno.writeTextFile(`${markerPath}.partial`, marker);
+  await Deno.rename(`${markerPath}.partial`, markerPath);
+  await Deno.remove(begunPath);
+}

@@ -1,0 +1,191 @@
+import { fromFileUrl } from "@std/path";
+import { Gpu } from "../gpu/gpu.ts";
+import {
+  type CommonFlags,
+  helpText,
+  type ParamsSchema,
+  parseFlags,
+  type PresetName,
+  UsageError,
+} from "./flags.ts";
+import { Interrupt, Interrupted } from "./interrupt.ts";
+import { ProgressLine } from "./progress.ts";
+import {
+  digestSources,
+  readJson,
+  RunDirectory,
+  writeAtomic,
+} from "./run_directory.ts";
+
+/** What an experiment is given to run with. */
+export interface ExperimentContext<P> {
+  /** Device. */
+  readonly gpu: Gpu;
+  /** Validated parameters. */
+  readonly params: P;
+  /** Other flags. */
+  readonly flags: CommonFlags;
+  /** Folder of the run. */
+  readonly run: RunDirectory;
+  /** Asked to stop? */
+  readonly interrupt: Interrupt;
+  /** The command, as it can be typed again. */
+  readonly command: string;
+  /** Begins the line of a stage. */
+  progress(label: string): ProgressLine;
+  /** Prints a line. */
+  log(line: string): void;
+}
+
+/** A result of the paper as an executable module. */
+export interface Experiment<P> {
+  /** Name of the task and of the run folder. */
+  readonly name: string;
+  /** Place in the paper. */
+  readonly source: string;
+  /** First line of the help. */
+  readonly title: string;
+  /** Strict schema; every field is described. */
+  readonly params: ParamsSchema;
+  /** Values by preset. */
+  readonly presets: Readonly<Record<PresetName, P>>;
+  /** Flags that take files of weights, with their descriptions. */
+  readonly files: Readonly<Record<string, string>>;
+  /**
+   * What a run would do, for `--dry-run`; also called before every run, to
+   * refuse what cannot work.
+   */
+  readonly plan: (
+    params: P,
+    flags: CommonFlags,
+    gpu: Gpu,
+  ) => Promise<string> | string;
+  /** Inputs beside the parameters that change the result, such as digests. */
+  readonly inputs: (
+    params: P,
+    flags: CommonFlags,
+  ) => Promise<Readonly<Record<string, string>>>;
+  /** Runs it, up to the report in the run folder. */
+  readonly run: (context: ExperimentContext<P>) => Promise<void>;
+}
+
+/** Gives an experiment its type. */
+export function defineExperiment<P>(experiment: Experiment<P>): Experiment<P> {
+  return experiment;
+}
+
+const PROJECT = fromFileUrl(new URL("../..", import.meta.url));
+
+/** Quotes a word of a command where a shell would split it. */
+function quoted(word: string): string {
+  return /^[\w./:,=@+-]+$/.test(word)
+    ? word
+    : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+async function execute<P>(
+  experiment: Experiment<P>,
+  args: readonly string[],
+): Promise<number> {
+  const { params, flags } = parseFlags<P>(
+    experiment.params,
+    experiment.presets,
+    experiment.files,
+    args,
+  );
+  if (flags.help) {
+    console.log(
+      helpText(
+        `exp:${experiment.name}: ${experiment.title} (${experiment.source})`,
+        experiment.params,
+        experiment.presets,
+        experiment.files,
+      ),
+    );
+    return 0;
+  }
+  using gpu = await Gpu.open();
+  const plan = await experiment.plan(params, flags, gpu);
+  if (flags.dryRun) {
+    console.log(plan);
+    return 0;
+  }
+  const inputs = await experiment.inputs(params, flags);
+  const sources = await digestSources(PROJECT);
+  const identity = { experiment: experiment.name, params, inputs };
+  using run = await RunDirectory.open(
+    flags.out,
+    experiment.name,
+    flags.preset,
+    identity,
+    sources,
+    flags.fresh,
+  );
+  const report = run.file("report.html");
+  if (await readJson(run.file("finished.json")) !== undefined) {
+    console.log(`Finished before; the report is ${report}`);
+    return 0;
+  }
+  const words = ["./run", `exp:${experiment.name}`, ...args.map(quoted)];
+  const command = words.filter((word) => word !== "--fresh").join(" ");
+  const started = new Date().toISOString();
+  using interrupt = new Interrupt();
+  try {
+    await experiment.run({
+      gpu,
+      params,
+      flags,
+      run,
+      interrupt,
+      command,
+      progress: (label) => new ProgressLine(label, () => gpu.memory().bytes),
+      log: (line) => console.error(line),
+    });
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    console.error(`Stopped. To go on: ${command}`);
+    return error.status;
+  }
+  await writeAtomic(
+    run.file("provenance.json"),
+    JSON.stringify(
+      {
+        command,
+        deno: Deno.version.deno,
+        adapter: gpu.adapter,
+        started,
+        finished: new Date().toISOString(),
+        stages: run.stageTimes,
+        ...identity,
+      },
+      null,
+      2,
+    ) + "\n",
+  );
+  await writeAtomic(run.file("finished.json"), "true\n");
+  console.log(`The report is ${report}`);
+  return 0;
+}
+
+/**
+ * Runs an experiment from the command line and ends the process: 0 when done,
+ * 1 for an error, 2 for a wrong command line, 130 or 143 when interrupted.
+ *
+ * @param experiment to run
+ * @param args command line
+ */
+export async function main<P>(
+  experiment: Experiment<P>,
+  args: readonly string[],
+): Promise<never> {
+  let status: number;
+  try {
+    status = await execute(experiment, args.filter((arg) => arg !== "--debug"));
+  } catch (error) {
+    if (args.includes("--debug")) throw error;
+    status = error instanceof UsageError ? 2 : 1;
+    console.error((error as Error).message);
+    if (status === 2) console.error("See --help");
+  }
+  Deno.exit(status);
+}

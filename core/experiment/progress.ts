@@ -1,0 +1,76 @@
+/** Where a stage is. */
+export interface StageProgress {
+  /** Steps or frames done. */
+  readonly done: number;
+  /** Of how many. */
+  readonly total: number;
+  /** Mean loss, while training. */
+  readonly loss?: number;
+}
+
+/** Seconds between two lines where the output is no terminal. */
+const PLAIN_EVERY = 10;
+
+function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "?";
+  const whole = Math.round(seconds);
+  return whole < 60
+    ? `${whole} s`
+    : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** One line per stage: rewritten in a terminal, else one every few seconds. */
+export class ProgressLine {
+  readonly #label: string;
+  readonly #memory: () => number;
+  readonly #isTerminal = Deno.stderr.isTerminal();
+  readonly #start = performance.now();
+  #first: number | undefined;
+  #last = 0;
+  #text = "";
+
+  /**
+   * Begins a line.
+   *
+   * @param label of the stage
+   * @param memory bytes in use on the device
+   */
+  constructor(label: string, memory: () => number) {
+    this.#label = label;
+    this.#memory = memory;
+  }
+
+  /** Shows where the stage is. */
+  update({ done, total, loss }: StageProgress): void {
+    const now = performance.now();
+    this.#first ??= done;
+    const seconds = (now - this.#start) / 1000;
+    const rate = (done - this.#first) / Math.max(seconds, 1e-9);
+    const left = (total - done) / rate;
+    this.#text = [
+      this.#label,
+      `${done}/${total}`,
+      ...(loss === undefined ? [] : [`loss ${loss.toFixed(4)}`]),
+      ...(rate > 0 ? [`${rate.toFixed(rate < 10 ? 1 : 0)}/s`] : []),
+      ...(done < total && rate > 0 ? [`${duration(left)} left`] : []),
+      `${(this.#memory() / 2 ** 20).toFixed(0)} MiB`,
+    ].join("  ");
+    const due = this.#isTerminal ? 0.1 : PLAIN_EVERY;
+    if (now - this.#last < 1000 * due) return;
+    this.#last = now;
+    this.#write(
+      this.#isTerminal ? `\r\x1b[2K${this.#text}` : `${this.#text}\n`,
+    );
+  }
+
+  /** Ends the line with the time the stage took. */
+  end(): void {
+    const seconds = (performance.now() - this.#start) / 1000;
+    const text = `${this.#text || this.#label}  (${duration(seconds)})\n`;
+    this.#write(this.#isTerminal ? `\r\x1b[2K${text}` : text);
+  }
+
+  #write(text: string): void {
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
+  }
+}

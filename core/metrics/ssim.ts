@@ -1,0 +1,139 @@
+import { countImages, type ImageLayout } from "./sharpness.ts";
+
+const SIGMA = 1.5;
+const RADIUS = 5;
+
+/** Layout, and the range that the constants are relative to. */
+export interface SsimOptions extends ImageLayout {
+  /** Range of the values; that of both batches unless given. */
+  readonly dataRange?: number;
+}
+
+const TAPS = (() => {
+  const taps = Float64Array.from(
+    { length: 2 * RADIUS + 1 },
+    (_, i) => Math.exp(-(((i - RADIUS) / SIGMA) ** 2) / 2),
+  );
+  const sum = taps.reduce((total, tap) => total + tap, 0);
+  return taps.map((tap) => tap / sum);
+})();
+
+/** Gaussian blur of one channel where the window lies inside the image. */
+function blur(values: Float64Array, height: number, width: number) {
+  const columns = width - 2 * RADIUS;
+  const rows = height - 2 * RADIUS;
+  const across = new Float64Array(height * columns);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < columns; x++) {
+      let sum = 0;
+      for (let k = 0; k < TAPS.length; k++) {
+        sum += (TAPS[k] ?? 0) * (values[y * width + x + k] ?? 0);
+      }
+      across[y * columns + x] = sum;
+    }
+  }
+  const result = new Float64Array(rows * columns);
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x++) {
+      let sum = 0;
+      for (let k = 0; k < TAPS.length; k++) {
+        sum += (TAPS[k] ?? 0) * (across[(y + k) * columns + x] ?? 0);
+      }
+      result[y * columns + x] = sum;
+    }
+  }
+  return result;
+}
+
+function rangeOf(values: ArrayLike<number>): number {
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? NaN;
+    if (!Number.isFinite(value)) {
+      throw new RangeError(`Cannot compute SSIM: value ${i} is ${value}`);
+    }
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  return high - low;
+}
+
+/**
+ * Structural similarity of each image: Gaussian windows of sigma 1.5 and 11
+ * taps, k1 0.01, k2 0.03, over the positions where the window lies inside.
+ *
+ * Source: Wang et al. 2004; torchmetrics' defaults, whose reflected border is
+ * cut off again.
+ *
+ * @param a (n, height, width, channels)
+ * @param b as `a`
+ * @param options sizes, and the data range
+ * @returns (n)
+ * @throws {RangeError} if the sets differ, images are smaller than 11 pixels,
+ *   or a value is not finite
+ */
+export function ssimPerImage(
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+  options: SsimOptions,
+): Float64Array {
+  const n = countImages(a, options);
+  const { height, width, channels } = options;
+  if (b.length !== a.length) {
+    throw new RangeError(
+      `Cannot compute SSIM of ${a.length} with ${b.length} values: the images must be equally many`,
+    );
+  }
+  if (Math.min(height, width) <= 2 * RADIUS) {
+    throw new RangeError(
+      `Cannot compute SSIM of ${height}x${width} images: both sides must be at least ${
+        2 * RADIUS + 1
+      } pixels`,
+    );
+  }
+  const range = options.dataRange ?? Math.max(rangeOf(a), rangeOf(b));
+  const [c1, c2] = [(0.01 * range) ** 2, (0.03 * range) ** 2];
+  const area = height * width;
+  return Float64Array.from({ length: n }, (_, image) => {
+    let total = 0;
+    let count = 0;
+    for (let c = 0; c < channels; c++) {
+      const pick = (list: ArrayLike<number>) =>
+        Float64Array.from(
+          { length: area },
+          (_, i) => list[(image * area + i) * channels + c] ?? 0,
+        );
+      const [x, y] = [pick(a), pick(b)];
+      const times = (p: Float64Array, q: Float64Array) =>
+        blur(p.map((value, i) => value * (q[i] ?? 0)), height, width);
+      const [mx, my] = [blur(x, height, width), blur(y, height, width)];
+      const [xx, yy, xy] = [times(x, x), times(y, y), times(x, y)];
+      for (let i = 0; i < mx.length; i++) {
+        const [p, q] = [mx[i] ?? 0, my[i] ?? 0];
+        const vx = (xx[i] ?? 0) - p * p;
+        const vy = (yy[i] ?? 0) - q * q;
+        const cov = (xy[i] ?? 0) - p * q;
+        total += (2 * p * q + c1) * (2 * cov + c2) /
+          ((p * p + q * q + c1) * (vx + vy + c2));
+        count++;
+      }
+    }
+    return total / count;
+  });
+}
+
+/**
+ * Mean {@linkcode ssimPerImage}.
+ *
+ * @param a (n, height, width, channels)
+ * @param b as `a`
+ * @param options sizes, and the data range
+ */
+export function ssim(
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+  options: SsimOptions,
+): number {
+  const values = ssimPerImage(a, b, options);
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

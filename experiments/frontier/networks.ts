@@ -1,0 +1,166 @@
+import { fromFileUrl } from "@std/path";
+import {
+  AutoencoderKL,
+  DEMO_VAE,
+  SD_VAE,
+} from "../../core/encoders/autoencoder_kl.ts";
+import {
+  DEMO_FEATURES,
+  DemoFeatureNet,
+} from "../../core/encoders/demo_features.ts";
+import { InceptionV3 } from "../../core/encoders/inception_v3.ts";
+import { readSafetensors } from "../../core/formats/safetensors.ts";
+import type { Gpu } from "../../core/gpu/gpu.ts";
+import { noGrad } from "../../core/tensor/autograd.ts";
+import { tensor } from "../../core/tensor/create.ts";
+import { permute } from "../../core/ops/permute.ts";
+import type { Tensor } from "../../core/tensor/tensor.ts";
+
+/** The frozen networks of a run, and what the report calls them. */
+export interface FrozenNetworks extends Disposable {
+  /** What encodes and decodes frames. */
+  readonly vaeName: string;
+  /** SHA-256 of its weights. */
+  readonly vaeDigest: string;
+  /** What FID and KID see. */
+  readonly featureName: string;
+  /** SHA-256 of its weights. */
+  readonly featureDigest: string;
+  /** Length of a feature. */
+  readonly featureWidth: number;
+  /** Shape of a frame's latents. */
+  readonly latentShape: readonly [number, number, number];
+  /**
+   * Encodes frames to scaled mean latents.
+   *
+   * @param frames (n, size, size, 3) levels
+   * @returns (n, channels, height, width)
+   */
+  encode(frames: Uint8Array): Promise<Float32Array>;
+  /**
+   * Decodes scaled latents.
+   *
+   * @param latents (n, channels, height, width)
+   * @returns (n, size, size, 3) in [0, 1]
+   */
+  decode(latents: Float32Array): Promise<Float32Array>;
+  /**
+   * Computes the features of FID and KID.
+   *
+   * @param images (n, size, size, 3) in [0, 1]; truncated to levels as the
+   *   published metric does
+   * @returns (n, featureWidth)
+   */
+  features(images: Float32Array): Promise<Float32Array>;
+}
+
+const WEIGHTS = new URL("../../fixtures/weights/", import.meta.url);
+
+/** Images that are on the device at once. */
+const IMAGES_AT_ONCE = 32;
+
+/** Hexadecimal SHA-256 of a file. */
+export async function digestOf(path: string): Promise<string> {
+  const bytes = await Deno.readFile(path);
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return hash.toHex();
+}
+
+/**
+ * Loads the frozen networks: those of the demo, or full-size ones from files.
+ *
+ * @param gpu device
+ * @param size side of a frame in pixels
+ * @param files weights of the VAE and of Inception; absent for the demo's
+ * @throws {TypeError} if a file is of another network
+ */
+export async function loadNetworks(
+  gpu: Gpu,
+  size: number,
+  files: { readonly vae?: string; readonly inception?: string },
+): Promise<FrozenNetworks> {
+  const vaePath = files.vae ??
+    fromFileUrl(new URL("demo_vae.safetensors", WEIGHTS));
+  const featurePath = files.inception ??
+    fromFileUrl(new URL("demo_features.safetensors", WEIGHTS));
+  using vaeFile = await readSafetensors(vaePath);
+  const isDemo = vaeFile.info("decoder.conv_in.weight")?.shape[0] !== 512;
+  const scalingFactor = Number(
+    vaeFile.metadata.scaling_factor ?? SD_VAE.scalingFactor,
+  );
+  const vae = new AutoencoderKL({
+    ...(isDemo ? DEMO_VAE : SD_VAE),
+    scalingFactor,
+  });
+  const vaeWeights = await vae.load(gpu, vaeFile);
+  using featureFile = await readSafetensors(featurePath);
+  const network = files.inception === undefined
+    ? new DemoFeatureNet()
+    : new InceptionV3();
+  await network.load(gpu, featureFile);
+
+  const side = size / vae.factor;
+  const latentShape = [4, side, side] as const;
+  /** Runs a network over rows, some at a time. */
+  const inParts = async (
+    rows: Float32Array<ArrayBuffer>,
+    shape: readonly number[],
+    width: number,
+    apply: (x: Tensor) => Tensor,
+  ): Promise<Float32Array> => {
+    const own = shape.reduce((a, b) => a * b, 1);
+    const count = rows.length / own;
+    const result = new Float32Array(count * width);
+    for (let i = 0; i < count; i += IMAGES_AT_ONCE) {
+      using _ = gpu.scope();
+      const end = Math.min(count, i + IMAGES_AT_ONCE);
+      const x = tensor(gpu, rows.slice(i * own, end * own))
+        .reshape([end - i, ...shape]);
+      const y = await noGrad(() => apply(x)).read();
+      result.set(y as Float32Array, i * width);
+    }
+    return result;
+  };
+  const pixels = size * size * 3;
+  const latentSize = 4 * side * side;
+  return {
+    vaeName: isDemo
+      ? "the demo's VAE (0.8 M parameters)"
+      : "Stable Diffusion's VAE",
+    vaeDigest: await digestOf(vaePath),
+    featureName: files.inception === undefined
+      ? "the demo's feature network (192 features, not Inception)"
+      : "Inception-v3 (2048 features)",
+    featureDigest: await digestOf(featurePath),
+    featureWidth: files.inception === undefined ? DEMO_FEATURES : 2048,
+    latentShape,
+    encode: (frames) =>
+      inParts(
+        Float32Array.from(frames, (level) => level / 127.5 - 1),
+        [size, size, 3],
+        latentSize,
+        (x) => permute(vae.encode(x), [0, 3, 1, 2]),
+      ),
+    decode: (latents) =>
+      inParts(
+        Float32Array.from(latents),
+        latentShape,
+        pixels,
+        (z) => vae.decode(permute(z, [0, 2, 3, 1])),
+      ),
+    features: (images) =>
+      inParts(
+        // Inception truncates to levels itself.
+        files.inception === undefined
+          ? Float32Array.from(images, (x) => Math.floor(x * 255) / 255)
+          : Float32Array.from(images),
+        [size, size, 3],
+        files.inception === undefined ? DEMO_FEATURES : 2048,
+        (x) => network.encode(x),
+      ),
+    [Symbol.dispose]: () => {
+      vaeWeights[Symbol.dispose]();
+      network[Symbol.dispose]();
+    },
+  };
+}

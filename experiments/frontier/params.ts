@@ -1,0 +1,154 @@
+import { z } from "zod";
+
+/** Every parameter of the frontier experiment, with its unit. */
+export const frontierParams = z.strictObject({
+  recipe: z.enum(["visible", "paper", "both"]).describe(
+    "visible: the network sees the present token by token; paper: as published, it does not; both: one after the other",
+  ),
+  seeds: z.array(z.int().min(0)).min(1).describe(
+    "seeds of weights, order and noise, one training each",
+  ),
+  size: z.int().min(16).describe("side of a frame in pixels"),
+  trainScenes: z.int().min(1).describe(
+    "scenes of the embedded world to train on",
+  ),
+  testScenes: z.int().min(2).describe(
+    "scenes of the embedded world to test on",
+  ),
+  horizon: z.int().min(2).describe("frames predicted at 2 Hz"),
+  patch: z.int().min(1).describe("side of a token in latent pixels"),
+  dim: z.int().min(16).describe("width of the transformer"),
+  blocks: z.int().min(1).describe("blocks of the transformer"),
+  heads: z.int().min(1).describe("attention heads"),
+  hidden: z.int().min(16).describe("hidden width of the MLP baseline"),
+  frequencies: z.int().min(1).describe(
+    "Fourier frequencies of an action component",
+  ),
+  samples: z.int().min(1).describe(
+    "windows seen in training, by direct and by diffusion alike",
+  ),
+  mlpSamples: z.int().min(1).describe(
+    "windows seen in the training of the MLP baseline",
+  ),
+  batch: z.int().min(1).describe("windows of a training step"),
+  lrDirect: z.number().positive().describe("peak learning rate, direct"),
+  lrDiffusion: z.number().positive().describe("peak learning rate, diffusion"),
+  lrMlp: z.number().positive().describe("peak learning rate, MLP"),
+  warmup: z.int().min(0).describe("steps until the peak learning rate"),
+  lrEnd: z.number().min(0).max(1).describe(
+    "learning rate at the end as a share of the peak; 1 for a constant rate",
+  ),
+  ema: z.number().min(0).max(0.99999).describe(
+    "decay of the average of the weights",
+  ),
+  emaWarmup: z.boolean().describe("whether the decay grows from 0.1"),
+  clip: z.number().min(0).describe(
+    "largest norm of the network's gradient; 0 for no clip",
+  ),
+  actionDropout: z.number().min(0).max(1).describe(
+    "chance that a training sample's actions are hidden",
+  ),
+  objective: z.enum(["x0", "epsilon", "v"]).describe(
+    "what the diffusion network predicts",
+  ),
+  actionOffset: z.int().min(0).max(1).describe(
+    "frames from the present to the first action: 0 as the code, 1 as the paper writes",
+  ),
+  ddimSteps: z.int().min(1).describe("sampling steps, a divisor of 1000"),
+  guidance: z.number().positive().describe(
+    "scale of the guided operating point",
+  ),
+  calibrationWindows: z.int().min(2).describe(
+    "training windows that the deployable calibration is measured on",
+  ),
+  windowsPerScene: z.int().min(1).describe("test windows of a scene"),
+  evalBatch: z.int().min(1).describe("windows of a forward pass"),
+  kidSubsets: z.int().min(1).describe("subsets of a KID"),
+  kidSubsetSize: z.int().min(2).describe("images of a KID subset"),
+});
+
+/** Validated parameters. */
+export type FrontierParams = z.infer<typeof frontierParams>;
+
+const demo: FrontierParams = {
+  recipe: "visible",
+  seeds: [0],
+  size: 64,
+  trainScenes: 240,
+  testScenes: 150,
+  horizon: 4,
+  patch: 2,
+  dim: 64,
+  blocks: 2,
+  heads: 4,
+  hidden: 256,
+  frequencies: 64,
+  samples: 40_000,
+  mlpSamples: 20_000,
+  batch: 16,
+  lrDirect: 1.5e-3,
+  lrDiffusion: 2e-3,
+  lrMlp: 2e-3,
+  warmup: 50,
+  lrEnd: 0.03,
+  ema: 0.995,
+  emaWarmup: true,
+  clip: 1,
+  actionDropout: 0.1,
+  objective: "x0",
+  actionOffset: 0,
+  ddimSteps: 50,
+  guidance: 2,
+  calibrationWindows: 100,
+  windowsPerScene: 1,
+  evalBatch: 50,
+  kidSubsets: 100,
+  kidSubsetSize: 50,
+};
+
+/** Parameters by preset. */
+export const frontierPresets: Readonly<
+  Record<"smoke" | "demo" | "paper", FrontierParams>
+> = {
+  smoke: {
+    ...demo,
+    trainScenes: 6,
+    testScenes: 4,
+    dim: 32,
+    blocks: 1,
+    hidden: 32,
+    samples: 64,
+    mlpSamples: 64,
+    ddimSteps: 5,
+    calibrationWindows: 8,
+    kidSubsets: 10,
+    kidSubsetSize: 4,
+  },
+  demo,
+  paper: {
+    ...demo,
+    recipe: "paper",
+    seeds: [0, 1, 2],
+    size: 256,
+    trainScenes: 620,
+    testScenes: 150,
+    horizon: 16,
+    patch: 4,
+    dim: 256,
+    blocks: 4,
+    hidden: 1024,
+    // 100 epochs of 15,010 windows; the MLP 50.
+    samples: 1_501_000,
+    mlpSamples: 750_500,
+    batch: 64,
+    lrDirect: 1e-4,
+    lrDiffusion: 1e-4,
+    lrMlp: 1e-3,
+    warmup: 0,
+    lrEnd: 1,
+    ema: 0.999,
+    emaWarmup: false,
+    calibrationWindows: 200,
+    evalBatch: 8,
+  },
+};

@@ -1,0 +1,114 @@
+import type { CommonFlags } from "../../core/experiment/flags.ts";
+import type { Gpu } from "../../core/gpu/gpu.ts";
+import { matmul } from "../../core/ops/matmul.ts";
+import { zeros } from "../../core/tensor/create.ts";
+import type { FrontierParams } from "./params.ts";
+
+/** Latent channels and pixels of a latent's side, of both autoencoders. */
+const LATENT = { channels: 4, factor: 8 };
+
+/** Operations of one forward pass of the transformer on one window. */
+export function forwardFlops(params: FrontierParams): number {
+  const { dim, blocks, horizon, patch, size } = params;
+  const tokens = horizon * (size / LATENT.factor / patch) ** 2;
+  const patchDim = LATENT.channels * patch * patch;
+  const ends = tokens * (4 * patchDim * dim + 4 * dim * dim);
+  const block = tokens * (24 * dim * dim + 4 * tokens * dim) +
+    12 * horizon * dim * dim;
+  return ends + blocks * block + 6 * horizon * dim * dim;
+}
+
+/** Operations a second of products on this adapter, measured. */
+async function measureSpeed(gpu: Gpu): Promise<number> {
+  const n = 512;
+  using _ = gpu.scope();
+  const a = zeros(gpu, [n, n]);
+  await matmul(a, a).read();
+  const start = performance.now();
+  for (let i = 0; i < 8; i++) matmul(a, a);
+  await gpu.sync();
+  return 8 * 2 * n ** 3 / ((performance.now() - start) / 1000);
+}
+
+/**
+ * Says what a run would do and cost, and refuses what cannot work.
+ *
+ * @param params validated
+ * @param flags with the files given
+ * @param gpu device, whose speed is measured
+ * @throws {Error} if the paper preset lacks its data or weights, unless only
+ *   the plan is asked for
+ */
+export async function planFrontier(
+  params: FrontierParams,
+  flags: CommonFlags,
+  gpu: Gpu,
+): Promise<string> {
+  const missing: string[] = [];
+  if (flags.preset === "paper") {
+    if (flags.data === undefined) {
+      missing.push(
+        "--data DIR: nuScenes v1.0-trainval with its CAN-bus expansion, from nuscenes.org",
+      );
+    }
+    if (flags.files.vae === undefined) {
+      missing.push(
+        "--vae FILE: diffusion_pytorch_model.safetensors of stabilityai/sd-vae-ft-mse",
+      );
+    }
+    if (flags.files.inception === undefined) {
+      missing.push(
+        "--inception FILE: weights-inception-2015-12-05-6726825d of torch-fidelity, as safetensors",
+      );
+    }
+  }
+  if (missing.length > 0 && !flags.dryRun) {
+    throw new Error(
+      `Cannot run the paper preset: it needs\n  ${missing.join("\n  ")}`,
+    );
+  }
+  const recipes = params.recipe === "both" ? 2 : 1;
+  const runs = recipes * params.seeds.length;
+  const one = forwardFlops(params);
+  const tests = params.testScenes * params.windowsPerScene;
+  const training = 2 * 3 * one * params.samples * runs;
+  const passes = tests * 3 + params.calibrationWindows;
+  const sampling = one * params.ddimSteps * passes * runs;
+  const speed = await measureSpeed(gpu);
+  const tokens = params.horizon *
+    (params.size / LATENT.factor / params.patch) ** 2;
+  // Activations kept for the gradient: about 40 values of width D a token.
+  const bytes = 4 * 40 * params.batch * tokens * params.dim * params.blocks;
+  const hours = (flops: number) => {
+    const seconds = flops / (0.4 * speed);
+    return seconds < 7200
+      ? `${(seconds / 60).toFixed(1)} min`
+      : `${(seconds / 3600).toFixed(0)} h`;
+  };
+  const tera = (flops: number) => `${(flops / 1e12).toFixed(1)} TFLOP`;
+  return [
+    `Preset ${flags.preset} on ${gpu.adapter}`,
+    `  products run at ${
+      (speed / 1e9).toFixed(0)
+    } GFLOP/s here; times assume 40 % of that`,
+    "",
+    `  data      ${
+      flags.data ??
+        `embedded world, ${params.trainScenes} + ${params.testScenes} scenes`
+    }`,
+    `  windows   horizon ${params.horizon} at 2 Hz, ${tests} test windows nominally`,
+    `  tokens    ${tokens} of ${LATENT.channels * params.patch ** 2} values`,
+    `  train     direct and diffusion, ${params.samples} windows each, ${runs} times: ${
+      tera(training)
+    }, ${hours(training)}`,
+    `  sample    ${passes} windows in ${params.ddimSteps} steps, ${runs} times: ${
+      tera(sampling)
+    }, ${hours(sampling)}`,
+    `  memory    about ${
+      (bytes / 2 ** 20).toFixed(0)
+    } MiB for a training step of ${params.batch} windows`,
+    ...(missing.length > 0
+      ? ["", "Missing:", ...missing.map((line) => `  ${line}`)]
+      : []),
+  ].join("\n");
+}

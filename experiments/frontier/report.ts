@@ -1,0 +1,532 @@
+import { fromFileUrl } from "@std/path";
+import type { ChannelStatistics } from "../../core/diffusion/calibration.ts";
+import type { ExperimentContext } from "../../core/experiment/experiment.ts";
+import { writeAtomic } from "../../core/experiment/run_directory.ts";
+import type { Image } from "../../core/formats/image.ts";
+import { encodeApng, encodePng } from "../../core/formats/png.ts";
+import { mean } from "../../core/metrics/statistics.ts";
+import { contactSheet } from "../../core/report/contact_sheet.ts";
+import { barPlot, frontierPlot, linePlot } from "../../core/report/plot.ts";
+import { rasterize } from "../../core/report/rasterize.ts";
+import { type Block, renderReport } from "../../core/report/report.ts";
+import {
+  type Measured,
+  type Table,
+  tableToCsv,
+  tableToJson,
+} from "../../core/report/table.ts";
+import type { LossCurve } from "../../core/training/world_model.ts";
+import {
+  KID_RATIO,
+  MEAN_COSSIM,
+  SHARPNESS_LAST,
+  SSIM_LAST,
+  TABLE_2,
+} from "../paper.ts";
+import { judge } from "./claims.ts";
+import { readFrames, type WindowedData } from "./data.ts";
+import type { FrozenNetworks } from "./networks.ts";
+import type { FrontierParams } from "./params.ts";
+import type { PointScores, Score } from "./scores.ts";
+
+/** What one recipe with one seed came to. */
+export interface SeedResult {
+  /** Which recipe. */
+  readonly recipe: "visible" | "paper";
+  /** Which seed. */
+  readonly seed: number;
+  /** Horizon steps that are scored, from 0. */
+  readonly steps: readonly number[];
+  /** Loss curves by model. */
+  readonly curves: Readonly<Record<string, LossCurve>>;
+  /** Trained values by model. */
+  readonly parameterCounts: Readonly<Record<string, number>>;
+  /** Scores by step and operating point. */
+  readonly points: Readonly<
+    Record<number, Readonly<Record<string, PointScores>>>
+  >;
+  /** Channel statistics by step. */
+  readonly statistics: Readonly<
+    Record<number, Readonly<Record<string, ChannelStatistics>>>
+  >;
+  /** CosSim at every step by model. */
+  readonly perStep: Readonly<Record<string, readonly number[]>>;
+  /** Latents for the pictures. */
+  readonly rollouts: {
+    /** (windows, H, channels, height, width) */
+    readonly direct: Float32Array;
+    /** as `direct` */
+    readonly raw: Float32Array;
+    /** as `direct`, the real future */
+    readonly real: Float32Array;
+    /** channels, height, width */
+    readonly shape: readonly [number, number, number];
+    /** Rows of the present frames. */
+    readonly rows: readonly number[];
+  };
+}
+
+/** Operating points in the order of the tables. */
+const POINTS: Readonly<Record<string, string>> = {
+  direct: "Direct regression",
+  interpolated: "Interpolation, half direct and half raw",
+  raw: "Diffusion, raw",
+  guided: "Diffusion, guided",
+  calibrated: "Diffusion, calibrated on training windows",
+  oracle: "Diffusion, calibrated on the test windows (oracle)",
+  mlp: "MLP baseline",
+  copy: "Copy of the present",
+  ceiling: "Real latents decoded (ceiling)",
+};
+
+function measured(
+  scores: readonly PointScores[],
+  pick: (scores: PointScores) => Score,
+  published?: number,
+): Measured {
+  const own = scores.map(pick);
+  const n = scores[0]?.n ?? 0;
+  return {
+    value: mean(own.map((score) => score.value)),
+    low: mean(own.map((score) => score.low)),
+    high: mean(own.map((score) => score.high)),
+    n,
+    ...(published === undefined ? {} : { published }),
+  };
+}
+
+function plain(
+  scores: readonly PointScores[],
+  pick: (scores: PointScores) => number,
+  published?: number,
+): Measured {
+  return {
+    value: mean(scores.map(pick)),
+    n: scores[0]?.n ?? 0,
+    ...(published === undefined ? {} : { published }),
+  };
+}
+
+/** Table 2 of one recipe at one step, averaged over seeds. */
+function pointTable(
+  results: readonly SeedResult[],
+  step: number,
+  isLast: boolean,
+): Table {
+  const rows = Object.entries(POINTS).map(([name, label]) => {
+    const scores = results.flatMap((result) =>
+      result.points[step]?.[name] ?? []
+    );
+    const paper = isLast ? TABLE_2[name] : undefined;
+    return {
+      point: label,
+      kid: measured(scores, (s) => s.kid, paper?.kid),
+      spread: plain(scores, (s) => s.kidSpread, paper?.kidSpread),
+      kidDecoded: plain(scores, (s) => s.kidDecoded),
+      fid: plain(scores, (s) => s.fid, paper?.fid),
+      cosSim: measured(scores, (s) => s.cosSim, paper?.cosSim),
+      ssim: measured(
+        scores,
+        (s) => s.ssim,
+        isLast ? SSIM_LAST[name] : undefined,
+      ),
+      sharpness: plain(
+        scores,
+        (s) => s.sharpness,
+        isLast ? SHARPNESS_LAST[name] : undefined,
+      ),
+    };
+  });
+  return {
+    columns: [
+      { key: "point", label: "Operating point" },
+      { key: "kid", label: "KID", decimals: 3 },
+      { key: "spread", label: "KID subset spread", decimals: 3 },
+      { key: "kidDecoded", label: "KID, decoded reference", decimals: 3 },
+      { key: "fid", label: "FID", decimals: 1 },
+      { key: "cosSim", label: "CosSim", decimals: 3 },
+      { key: "ssim", label: "SSIM", decimals: 3 },
+      { key: "sharpness", label: "Sharpness of real", decimals: 2 },
+    ],
+    rows,
+  };
+}
+
+function toImage(pixels: Float32Array, size: number): Image {
+  return {
+    width: size,
+    height: size,
+    data: Uint8Array.from(
+      pixels,
+      (value) => Math.round(255 * Math.min(1, Math.max(0, value))),
+    ),
+  };
+}
+
+/** Windows shown in the pictures. */
+const SHOWN = 4;
+
+interface Film {
+  /** Rows of frames of each shown window. */
+  readonly rows: { label: string; images: (Image | null)[] }[];
+  /** The animation: camera, direct and diffusion side by side. */
+  readonly frames: Image[];
+}
+
+async function draw(
+  data: WindowedData,
+  networks: FrozenNetworks,
+  result: SeedResult,
+  params: FrontierParams,
+): Promise<Film> {
+  const { rollouts } = result;
+  const { horizon, size } = params;
+  const latent = rollouts.shape[0] * rollouts.shape[1] * rollouts.shape[2];
+  const pixels = size * size * 3;
+  const count = rollouts.rows.length;
+  const shown = Array.from(
+    { length: Math.min(SHOWN, count) },
+    (_, i) => Math.floor(i * count / Math.min(SHOWN, count)),
+  );
+  const rows: Film["rows"] = [];
+  const strips: Image[][][] = [];
+  for (const window of shown) {
+    const row = rollouts.rows[window] ?? 0;
+    const paths = data.test.paths.slice(row, row + horizon + 1);
+    const camera = await readFrames(data.root, paths, size, "bicubic");
+    const real = Array.from({ length: horizon + 1 }, (_, i) => ({
+      width: size,
+      height: size,
+      data: camera.subarray(i * pixels, (i + 1) * pixels),
+    }));
+    const decode = async (all: Float32Array) => {
+      const start = window * horizon * latent;
+      const images = await networks.decode(
+        all.slice(start, start + horizon * latent),
+      );
+      return Array.from(
+        { length: horizon },
+        (_, i) => toImage(images.subarray(i * pixels, (i + 1) * pixels), size),
+      );
+    };
+    const [vae, direct, diffusion] = [
+      await decode(rollouts.real),
+      await decode(rollouts.direct),
+      await decode(rollouts.raw),
+    ];
+    const scene = data.test.scenes[window] ?? "";
+    rows.push(
+      { label: `${scene}: camera`, images: real },
+      { label: "real latents decoded", images: [null, ...vae] },
+      { label: "direct", images: [null, ...direct] },
+      { label: "diffusion, raw sample", images: [null, ...diffusion] },
+    );
+    strips.push([real.slice(1), direct, diffusion]);
+  }
+  const frames: Image[] = [];
+  for (let step = 0; step < horizon; step++) {
+    const width = size * 3 + 8;
+    const height = (size + 4) * strips.length - 4;
+    const bytes = new Uint8Array(width * height * 3).fill(255);
+    for (const [i, strip] of strips.entries()) {
+      for (const [j, film] of strip.entries()) {
+        const image = film[step];
+        if (image === undefined) continue;
+        for (let y = 0; y < size; y++) {
+          const to = ((i * (size + 4) + y) * width + j * (size + 4)) * 3;
+          bytes.set(
+            image.data.subarray(y * size * 3, (y + 1) * size * 3),
+            to,
+          );
+        }
+      }
+    }
+    frames.push({ width, height, data: bytes });
+  }
+  return { rows, frames };
+}
+
+function figure5(results: readonly SeedResult[], step: number): string {
+  const shown = [
+    "direct",
+    "interpolated",
+    "raw",
+    "guided",
+    "calibrated",
+    "copy",
+    "mlp",
+  ];
+  return frontierPlot(
+    shown.map((name) => {
+      const scores = results.flatMap((each) => each.points[step]?.[name] ?? []);
+      const kid = measured(scores, (s) => s.kid);
+      return {
+        label: name,
+        group: ["copy", "mlp"].includes(name) ? "baseline" : "model",
+        distortion: mean(scores.map((s) => s.cosSim.value)),
+        perception: kid.value,
+        low: kid.low ?? kid.value,
+        high: kid.high ?? kid.value,
+      };
+    }),
+    {
+      scale: "linear",
+      xLabel: "CosSim (higher is closer to what happened)",
+      yLabel: "KID (lower is closer to real frames)",
+      title: "Perception and distortion of each operating point",
+    },
+  );
+}
+
+function figure4(results: readonly SeedResult[]): string {
+  const names = ["direct", "raw", "calibrated", "ceiling"];
+  const steps = results[0]?.steps ?? [];
+  return barPlot(
+    steps.flatMap((step) =>
+      names.map((name) => {
+        const scores = results.flatMap((each) =>
+          each.points[step]?.[name] ?? []
+        );
+        const kid = measured(scores, (s) => s.kid);
+        return {
+          label: name,
+          group: `t+${step + 1}`,
+          value: kid.value,
+          low: kid.low ?? kid.value,
+          high: kid.high ?? kid.value,
+          seeds: scores.map((s) => s.kid.value),
+        };
+      })
+    ),
+    { label: "KID", title: "KID by operating point and horizon" },
+  );
+}
+
+const NAMES = {
+  visible: "present visible to the network (our addition)",
+  paper: "as published",
+} as const;
+
+/**
+ * Writes tables, figures, pictures and the report into the run folder.
+ *
+ * @param context of the experiment
+ * @param data the dataset
+ * @param networks frozen networks
+ * @param results of all recipes and seeds
+ */
+export async function writeReport(
+  context: ExperimentContext<FrontierParams>,
+  data: WindowedData,
+  networks: FrozenNetworks,
+  results: readonly SeedResult[],
+): Promise<void> {
+  const { run, params, flags, gpu } = context;
+  const line = context.progress("write the report");
+  const font = await Deno.readFile(
+    fromFileUrl(
+      new URL("../../fixtures/fonts/DejaVuSans.ttf", import.meta.url),
+    ),
+  );
+  const isTested = flags.preset !== "smoke";
+  const last = params.horizon - 1;
+  const recipes = [...new Set(results.map(({ recipe }) => recipe))];
+  const sections: { title: string; blocks: Block[] }[] = [];
+  const claims = [];
+  let lead = "";
+  for (const recipe of recipes) {
+    const own = results.filter((result) => result.recipe === recipe);
+    const first = own[0];
+    if (first === undefined) continue;
+    const suffix = recipes.length > 1 ? `-${recipe}` : "";
+    const pictured = async (name: string, svg: string) => {
+      await writeAtomic(run.file(`${name}${suffix}.svg`), svg);
+      await writeAtomic(
+        run.file(`${name}${suffix}.png`),
+        await rasterize(svg, font),
+      );
+      return svg;
+    };
+    const table = pointTable(own, last, true);
+    await writeAtomic(run.file(`table2${suffix}.csv`), tableToCsv(table));
+    await writeAtomic(run.file(`table2${suffix}.json`), tableToJson(table));
+    const points = Object.fromEntries(
+      Object.keys(POINTS).map((name) => {
+        const scores = own.flatMap((each) => each.points[last]?.[name] ?? []);
+        const average = (pick: (s: PointScores) => Score): Score => {
+          const { value, low = value, high = value } = measured(scores, pick);
+          return { value, low, high };
+        };
+        const number = (pick: (s: PointScores) => number) =>
+          mean(scores.map(pick));
+        const point: PointScores = {
+          n: scores[0]?.n ?? 0,
+          kid: average((s) => s.kid),
+          kidSpread: number((s) => s.kidSpread),
+          kidDecoded: number((s) => s.kidDecoded),
+          fid: number((s) => s.fid),
+          cosSim: average((s) => s.cosSim),
+          ssim: average((s) => s.ssim),
+          sharpness: number((s) => s.sharpness),
+        };
+        return [name, point];
+      }),
+    );
+    const at = first.statistics[last];
+    const ratios = (at?.raw?.std ?? []).map((std, c) =>
+      std / (at?.real?.std[c] ?? 1)
+    );
+    const judged = judge(points, { stdRatios: ratios }, isTested);
+    claims.push(...judged.map((claim) => ({
+      ...claim,
+      id: `${claim.id}${suffix}`,
+      text: recipes.length > 1
+        ? `${claim.text} (${NAMES[recipe]})`
+        : claim.text,
+    })));
+    const [direct, calibrated, copy] = ["direct", "calibrated", "copy"]
+      .map((name) => points[name]?.kid.value ?? NaN);
+    lead += `Recipe ${recipe} (${NAMES[recipe]}): KID ${
+      direct?.toFixed(3)
+    } direct, ${calibrated?.toFixed(3)} calibrated diffusion, ratio ${
+      ((direct ?? NaN) / (calibrated ?? NaN)).toFixed(1)
+    } (paper ${KID_RATIO}); a copy of the present has ${copy?.toFixed(3)}. `;
+
+    const film = await draw(data, networks, first, params);
+    const columns = Array.from(
+      { length: params.horizon + 1 },
+      (_, i) => i === 0 ? "t" : `t+${i}`,
+    );
+    const sheet = contactSheet(film.rows, columns, params.size < 128 ? 2 : 1);
+    await writeAtomic(run.file(`frames${suffix}.png`), encodePng(sheet.image));
+    const animation = encodeApng(film.frames, 400);
+    await writeAtomic(run.file(`rollout${suffix}.png`), animation);
+    const middle = first.steps[0] ?? 0;
+    sections.push({
+      title: `Results, recipe ${recipe}: ${NAMES[recipe]}`,
+      blocks: [
+        {
+          kind: "figure",
+          svg: await pictured("figure5", figure5(own, last)),
+          caption: `Figure 5: perception against distortion at t+${
+            last + 1
+          }, bars are 95 % bootstrap intervals over scenes.`,
+        },
+        {
+          kind: "table",
+          table,
+          caption: `Table 2 at t+${last + 1} (${
+            (last + 1) / 2
+          } s). Intervals: 95 % bootstrap over scenes. Published numbers are of another dataset, horizon and feature network: compare orders, not sizes.`,
+        },
+        {
+          kind: "table",
+          table: pointTable(own, middle, false),
+          caption: `The same at t+${middle + 1}.`,
+        },
+        {
+          kind: "figure",
+          svg: await pictured("figure4", figure4(own)),
+          caption:
+            "Figure 4: KID by horizon; dots are seeds, bars 95 % bootstrap intervals over scenes.",
+        },
+        {
+          kind: "html",
+          html: sheet.html,
+          caption:
+            "Frames of the first step to the last. Diffusion is a raw sample, not chosen.",
+        },
+        {
+          kind: "media",
+          bytes: animation,
+          type: "image/apng",
+          alt: "Camera, direct and diffusion side by side over the horizon",
+          caption: "The same windows moving: camera, direct, diffusion.",
+        },
+        {
+          kind: "figure",
+          svg: await pictured(
+            "cossim",
+            linePlot(
+              Object.entries(first.perStep).map(([label, values]) => ({
+                label,
+                points: values.map((y, i) => ({ x: i + 1, y })),
+              })),
+              { xLabel: "frames ahead (2 Hz)", yLabel: "CosSim" },
+            ),
+          ),
+          caption: `CosSim at each step. The paper's means over 16 steps: ${
+            Object.entries(MEAN_COSSIM).map(([name, value]) =>
+              `${name} ${value.toFixed(3)}`
+            ).join(", ")
+          }.`,
+        },
+        {
+          kind: "figure",
+          svg: await pictured(
+            "loss",
+            linePlot(
+              Object.entries(first.curves).map(([label, curve]) => ({
+                label,
+                points: curve.step.map((x, i) => ({
+                  x,
+                  y: curve.loss[i] ?? 0,
+                })),
+              })),
+              { xLabel: "training step", yLabel: "loss", scale: "log" },
+            ),
+          ),
+          caption: `Training loss, seed ${first.seed}. Trained values: ${
+            Object.entries(first.parameterCounts).map(([name, count]) =>
+              `${name} ${count.toLocaleString("en")}`
+            ).join(", ")
+          }.`,
+        },
+      ],
+    });
+  }
+  const { quality } = data;
+  sections.push({
+    title: "What was measured",
+    blocks: [
+      {
+        kind: "text",
+        text:
+          `Frames were encoded and decoded by ${networks.vaeName}; FID and KID see ${networks.featureName}. Direct and diffusion were trained on ${
+            params.samples.toLocaleString("en")
+          } windows each, from ${data.sceneCounts.train} scenes; scores are of the first ${params.windowsPerScene} window(s) of each of ${data.sceneCounts.test} test scenes, one sample each. KID against camera frames unless said otherwise.`,
+      },
+      {
+        kind: "text",
+        text:
+          `Dataset: ${quality.retainedSamples} of ${quality.totalKeyframes} keyframes kept; dropped: ${
+            JSON.stringify(quality.droppedKeyframes)
+          }.`,
+      },
+    ],
+  });
+  const html = renderReport({
+    title: "The perception-distortion frontier",
+    lead: lead.trim(),
+    ...(isTested ? {} : {
+      banner:
+        "This is the smoke preset: it shows that everything runs. Its numbers mean nothing.",
+    }),
+    command: context.command,
+    adapter: gpu.adapter,
+    provenance: {
+      deno: Deno.version.deno,
+      dataset: data.digest,
+      vae: networks.vaeDigest,
+      features: networks.featureDigest,
+      ...Object.fromEntries(
+        Object.entries(params).map(([name, value]) => [name, String(value)]),
+      ),
+    },
+    claims,
+    sections,
+    stageTimes: run.stageTimes,
+  });
+  await writeAtomic(run.file("report.html"), html);
+  line.end();
+}
