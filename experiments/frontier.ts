@@ -67,9 +67,6 @@ import {
 
 type Context = ExperimentContext<FrontierParams>;
 
-/** Folder of datasets, latents and indexes. */
-const DATA = "data";
-
 /** First seeds of the embedded world's parts. */
 const WORLD_SEEDS = { train: 0, val: 8000, test: 9000 };
 
@@ -83,7 +80,7 @@ async function datasetFolder(context: Context): Promise<string> {
   if (flags.data !== undefined) return flags.data;
   const { size, trainScenes, testScenes } = params;
   const folder = join(
-    DATA,
+    flags.cache,
     `driveworld-${trainScenes}-${testScenes}-${size}x${size}`,
   );
   const line = context.progress("draw the embedded world");
@@ -108,14 +105,14 @@ async function encode(
   networks: FrozenNetworks,
   part: "train" | "test",
 ): Promise<FrameLatents> {
-  const { params, interrupt } = context;
+  const { params, flags, interrupt } = context;
   const line = context.progress(`encode ${part} frames`);
   const digest = await digestText(
     `${data.digest} ${networks.vaeDigest} ${params.size}`,
   );
   const rows = data[part].paths.length;
   const folder = join(
-    DATA,
+    flags.cache,
     "latents",
     `${digest.slice(0, 12)}-${part}-${rows}`,
   );
@@ -362,7 +359,7 @@ async function run(context: Context): Promise<void> {
   const { gpu, params, flags } = context;
   const folder = await datasetFolder(context);
   using networks = await loadNetworks(gpu, params.size, flags.files);
-  const data = await readWindows(folder, join(DATA, "index"), params);
+  const data = await readWindows(folder, join(flags.cache, "index"), params);
   const recipes = params.recipe === "both"
     ? (["visible", "paper"] as const)
     : [params.recipe];
@@ -547,7 +544,6 @@ async function runSeed(
     const line = context.progress("decode and score");
     const points: Record<number, Record<string, PointScores>> = {};
     const statistics: Record<number, Record<string, ChannelStatistics>> = {};
-    const sheet: Record<string, { step: number; latents: number[] }[]> = {};
     let done = 0;
     for (const step of steps) {
       const at = (all: Float32Array) => stepOf(all, step, horizon, size);
@@ -600,7 +596,6 @@ async function runSeed(
       points[step] = table;
     }
     line.end();
-    void sheet;
     const perStep: Record<string, number[]> = {};
     for (
       const [name, all] of Object.entries({
@@ -648,7 +643,8 @@ async function inputs(
   }
   digests.data = flags.data === undefined
     ? "embedded world"
-    : (await readWindows(flags.data, join(DATA, "index"), params)).digest;
+    : (await readWindows(flags.data, join(flags.cache, "index"), params))
+      .digest;
   return digests;
 }
 

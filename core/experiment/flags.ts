@@ -1,5 +1,5 @@
 import { parseArgs } from "@std/cli";
-import { z } from "zod";
+import type { z } from "zod";
 
 /** A strict schema of parameters. */
 export type ParamsSchema = z.ZodObject;
@@ -15,6 +15,8 @@ export interface CommonFlags {
   readonly data?: string;
   /** Folder of runs. */
   readonly out: string;
+  /** Folder of drawn worlds, latents and indexes, shared by runs. */
+  readonly cache: string;
   /** Whether to start over. */
   readonly fresh: boolean;
   /** Whether to print the plan and stop. */
@@ -28,7 +30,8 @@ export interface CommonFlags {
 const COMMON: Readonly<Record<string, string>> = {
   preset: "smoke (seconds; numbers mean nothing), demo or paper",
   data: "folder of a dataset in nuScenes layout",
-  out: "folder of runs",
+  out: "folder of runs (runs)",
+  cache: "folder of drawn worlds, latents and indexes (data)",
   fresh: "start over instead of going on",
   "dry-run": "print the plan and stop",
   help: "print this and stop",
@@ -104,6 +107,7 @@ export function parseFlags<P>(
       "preset",
       "data",
       "out",
+      "cache",
       ...Object.keys(files),
       ...fields.filter((field) => !isFlag(field)).map(kebab),
     ],
@@ -165,6 +169,7 @@ export function parseFlags<P>(
       preset: preset as PresetName,
       ...(data === undefined ? {} : { data }),
       out: text("out") ?? "runs",
+      cache: text("cache") ?? "data",
       fresh: parsed.fresh === true,
       dryRun: parsed["dry-run"] === true,
       help: parsed.help === true,

@@ -1,0 +1,124 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import config from "../../deno.json" with { type: "json" };
+
+const root = fromFileUrl(new URL("../..", import.meta.url));
+
+/** The flags of the task, writing only below the test's folder. */
+function taskFlags(folder: string): string[] {
+  const words = config.tasks["exp:frontier"].command
+    .replace("$WORLD_ACTION_READ", "")
+    .replace(/--allow-write=\S+/, `--allow-write=${folder}`)
+    .split(" ");
+  return words.slice(1);
+}
+
+/** Starts the smoke preset as the task does, in its sandbox. */
+function start(folder: string, ...args: string[]): Deno.ChildProcess {
+  return new Deno.Command("deno", {
+    cwd: root,
+    args: [
+      ...taskFlags(folder),
+      ...["--preset", "smoke"],
+      ...["--out", `${folder}/runs`, "--cache", `${folder}/data`],
+      ...args,
+    ],
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function finish(process: Deno.ChildProcess) {
+  const { code, stdout, stderr } = await process.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+async function folderOf(name: string): Promise<string> {
+  const folder = `.test/${name}`;
+  await Deno.remove(join(root, folder), { recursive: true }).catch(() => {});
+  await Deno.mkdir(join(root, folder), { recursive: true });
+  return folder;
+}
+
+async function tables(folder: string): Promise<string> {
+  const runs = join(root, folder, "runs/frontier");
+  const [run] = await Array.fromAsync(Deno.readDir(runs));
+  return await Deno.readTextFile(join(runs, run?.name ?? "", "table2.csv"));
+}
+
+Deno.test("frontier runs in its sandbox, goes on after a kill to equal tables, and is not computed twice", async () => {
+  const folder = await folderOf("frontier");
+  const whole = await finish(start(folder));
+  assertEquals(whole.code, 0, whole.stderr);
+  assertMatch(whole.stdout, /The report is .*report\.html/);
+  const wanted = await tables(folder);
+  assert(wanted.split("\n").length > 9, "a row for every operating point");
+
+  const again = await finish(start(folder));
+  assertMatch(again.stdout, /Finished before/);
+
+  // Kill during training: the line of a finished stage is the sign.
+  const other = await folderOf("frontier-killed");
+  const killed = start(other);
+  const seen: string[] = [];
+  const decoder = new TextDecoder();
+  for await (const chunk of killed.stderr) {
+    seen.push(decoder.decode(chunk, { stream: true }));
+    if (/train-direct .*\(/.test(seen.join(""))) break;
+  }
+  killed.kill("SIGKILL");
+  await killed.status;
+  await killed.stdout.cancel();
+  const resumed = await finish(start(other));
+  assertEquals(resumed.code, 0, resumed.stderr);
+  assertEquals(await tables(other), wanted);
+});
+
+Deno.test("frontier stops at SIGTERM with 143 and says how to go on", async () => {
+  const folder = await folderOf("frontier-stopped");
+  const process = start(folder, "--samples", "4000");
+  const seen: string[] = [];
+  const reader = process.stderr.getReader();
+  const decoder = new TextDecoder();
+  let isAsked = false;
+  while (true) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    seen.push(decoder.decode(value, { stream: true }));
+    if (!isAsked && /train-direct {2}\d+/.test(seen.join(""))) {
+      isAsked = true;
+      process.kill("SIGTERM");
+    }
+  }
+  await process.stdout.cancel();
+  assertEquals((await process.status).code, 143, seen.join(""));
+  assertMatch(seen.join(""), /To go on: .\/run exp:frontier --preset smoke/);
+});
+
+Deno.test("frontier prints its parameters and refuses a typo with the nearest name", async () => {
+  const folder = await folderOf("frontier-usage");
+  const help = await finish(start(folder, "--help"));
+  assertEquals(help.code, 0);
+  assertMatch(
+    help.stdout,
+    /--ddim-steps +sampling steps, a divisor of 1000 \(5; 50; 50\)/,
+  );
+  const typo = await finish(start(folder, "--horizn", "8"));
+  assertEquals(typo.code, 2);
+  assertMatch(typo.stderr, /--horizn: did you mean --horizon\?/);
+  const wrong = await finish(start(folder, "--horizon", "many"));
+  assertEquals(wrong.code, 2);
+  assertMatch(wrong.stderr, /Cannot use --horizon many/);
+});
+
+Deno.test("frontier --preset paper --dry-run prints the plan and what is missing", async () => {
+  const folder = await folderOf("frontier-plan");
+  const plan = await finish(start(folder, "--preset", "paper", "--dry-run"));
+  assertEquals(plan.code, 0, plan.stderr);
+  assertMatch(plan.stdout, /1024 of 64 values/);
+  assertMatch(plan.stdout, /--vae FILE/);
+  const refused = await finish(start(folder, "--preset", "paper"));
+  assertEquals(refused.code, 1);
+  assertMatch(refused.stderr, /Cannot run the paper preset: it needs/);
+});
