@@ -138,3 +138,57 @@ export {
   toFloat32,
   writeSafetensors,
 } from "./core/formats/safetensors.ts";
+export * from "./core/formats/image.ts";
+export { decodeJpeg } from "./core/formats/jpeg.ts";
+export { decodePng, encodeApng, encodePng } from "./core/formats/png.ts";
+export {
+  type PillowFilter,
+  resizePillow,
+} from "./core/formats/pillow_resize.ts";
+export * from "./core/encoders/autoencoder_kl.ts";
+export * from "./core/encoders/clip_b32.ts";
+export * from "./core/encoders/demo_features.ts";
+export * from "./core/encoders/dinov2_s14.ts";
+export * from "./core/encoders/encoder.ts";
+export * from "./core/encoders/frozen.ts";
+export * from "./core/encoders/inception_blocks.ts";
+export * from "./core/encoders/inception_v3.ts";
+export * from "./core/encoders/projection.ts";
+export * from "./core/encoders/vit.ts";
+export * from "./core/encoders/vit_s16.ts";
+export * from "./core/encoders/vjepa2.ts";
+export * from "./core/encoders/vqgan.ts";
+export * from "./core/models/anchored_dit.ts";
+export * from "./core/models/dit_block.ts";
+export * from "./core/models/fourier_action.ts";
+export * from "./core/models/mlp_predictor.ts";
+export * from "./core/models/predictor.ts";
+export * from "./core/models/timestep_embedding.ts";
+export * from "./core/diffusion/blend.ts";
+export * from "./core/diffusion/calibration.ts";
+export * from "./core/diffusion/ddim.ts";
+export * from "./core/diffusion/guidance.ts";
+export * from "./core/diffusion/noise_schedule.ts";
+export * from "./core/diffusion/objective.ts";
+export * from "./core/data/nuscenes.ts";
+export * from "./core/data/scene.ts";
+export * from "./core/data/splits.ts";
+export * from "./core/data/windows.ts";
+export * from "./core/metrics/cosine.ts";
+export * from "./core/metrics/features.ts";
+export * from "./core/metrics/fid.ts";
+export * from "./core/metrics/kid.ts";
+export * from "./core/metrics/sharpness.ts";
+export * from "./core/metrics/ssim.ts";
+export {
+  bootstrapInterval,
+  type Interval,
+  percentile,
+  sceneMeans,
+  standardDeviation,
+} from "./core/metrics/statistics.ts";
+export type { FileSource } from "./core/formats/byte_source.ts";
+export * from "./core/formats/npy.ts";
+export * from "./core/formats/torch_file.ts";
+export * from "./core/formats/weights.ts";
+export type { ReadProgress } from "./core/data/nuscenes_index.ts";

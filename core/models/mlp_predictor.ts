@@ -25,7 +25,9 @@ export interface PatchMlpOptions {
  */
 export class PatchMLPPredictor extends Module {
   /** `net.0`, `net.3`, `net.6`; the others are GELU and dropout */
-  readonly net: Layers;
+  readonly net: Module & {
+    forward(x: Tensor, keys?: Key | readonly Key[]): Tensor;
+  };
 
   /**
    * Creates it.

@@ -1,0 +1,70 @@
+/**
+ * Draws scenes of the embedded world into a folder in nuScenes' layout.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli";
+import { z } from "zod";
+import { writeDriveworld } from "../core/data/driveworld/write.ts";
+import { Gpu } from "../core/gpu/gpu.ts";
+import { ProgressLine } from "../core/experiment/progress.ts";
+
+const HELP = `data:driveworld: draws the embedded world in nuScenes' layout
+
+  --out DIR       folder to write (needed)
+  --scenes N      number of scenes, at least 3 (10)
+  --seed S        seed of the first scene; the others follow it (0)
+  --size WxH      pixels of a frame (64x64)
+
+The first 80 % of the scenes are for training, 10 % for validation, the rest
+for testing.`;
+
+const Options = z.strictObject({
+  _: z.tuple([], "options begin with --"),
+  out: z.string("it needs a folder").min(1, "it needs a folder"),
+  scenes: z.coerce.number().int().min(3).default(10),
+  seed: z.coerce.number().int().min(0).max(0xffffffff).default(0),
+  size: z.string().regex(/^\d+x\d+$/, "it needs WIDTHxHEIGHT").default("64x64"),
+});
+
+async function draw(args: readonly string[]): Promise<void> {
+  const parsed = Options.safeParse(
+    parseArgs([...args], { string: ["out", "scenes", "seed", "size"] }),
+  );
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const name = issue?.path.length ? `--${issue.path.join(".")}: ` : "";
+    throw new Error(
+      `Cannot draw: ${name}${issue?.message}; see --help`,
+    );
+  }
+  const { out, scenes, seed, size } = parsed.data;
+  const [width = 0, height = 0] = size.split("x").map(Number);
+  const seeds = Array.from({ length: scenes }, (_, i) => seed + i);
+  const train = Math.min(scenes - 2, Math.round(0.8 * scenes));
+  const val = Math.max(1, Math.round(0.1 * scenes));
+  using gpu = await Gpu.open();
+  const line = new ProgressLine("draw", () => gpu.memory().bytes);
+  await writeDriveworld(gpu, out, {
+    train: seeds.slice(0, train),
+    val: seeds.slice(train, Math.min(scenes - 1, train + val)),
+    test: seeds.slice(Math.min(scenes - 1, train + val)),
+    size: [width, height],
+    progress: (done, total) => line.update({ done, total }),
+  });
+  line.end();
+  console.log(`${scenes} scenes of 40 frames are in ${out}`);
+}
+
+if (import.meta.main) {
+  if (Deno.args.includes("--help")) console.log(HELP);
+  else {
+    try {
+      await draw(Deno.args);
+    } catch (error) {
+      console.error((error as Error).message);
+      Deno.exit(1);
+    }
+  }
+}

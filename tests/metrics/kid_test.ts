@@ -1,0 +1,70 @@
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertThrows,
+} from "@std/assert";
+import { kid, kidInterval } from "../../core/metrics/kid.ts";
+import { key } from "../../core/tensor/philox.ts";
+
+function draw(name: string, n: number, width: number, shift = 0) {
+  const stream = key(name, 0);
+  return {
+    data: Float64Array.from(
+      { length: n * width },
+      (_, i) => shift + stream.normal(i),
+    ),
+    width,
+  };
+}
+
+Deno.test("kid with one subset of all images is the unbiased discrepancy by definition", () => {
+  const [n, width] = [6, 3];
+  const [a, b] = [draw("a", n, width), draw("b", n, width, 0.5)];
+  const k = (x: Float64Array, i: number, y: Float64Array, j: number) => {
+    let dot = 0;
+    for (let d = 0; d < width; d++) {
+      dot += x[i * width + d]! * y[j * width + d]!;
+    }
+    return (dot / width + 1) ** 3;
+  };
+  let wanted = 0;
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) {
+      if (i !== j) {
+        wanted += (k(a.data, i, a.data, j) + k(b.data, i, b.data, j)) /
+          (n * (n - 1));
+      }
+      wanted -= 2 * k(a.data, i, b.data, j) / (n * n);
+    }
+  }
+  const { value, subsetSpread } = kid(a, b, { subsets: 3, subsetSize: n });
+  assertAlmostEquals(value, wanted, 1e-12);
+  assertAlmostEquals(subsetSpread, 0, 1e-12);
+});
+
+Deno.test("kid is near zero for sets of one distribution and grows with their distance", () => {
+  const a = draw("a", 120, 8);
+  const near = kid(a, draw("b", 120, 8));
+  const far = kid(a, draw("b", 120, 8, 0.8));
+  assert(Math.abs(near.value) < 0.1 && far.value > 10 * Math.abs(near.value));
+  assertEquals([near.subsetSize, near.subsets, ...near.n], [50, 100, 120, 120]);
+});
+
+Deno.test("kid refuses a subset larger than a set", () => {
+  const a = draw("a", 10, 2);
+  assertThrows(
+    () => kid(a, a, { subsetSize: 11 }),
+    RangeError,
+    "subsets of 11",
+  );
+  assertThrows(() => kid(draw("a", 1, 2), a), RangeError, "at least 2");
+});
+
+Deno.test("kidInterval holds the value of a clear difference and excludes zero", () => {
+  const [a, b] = [draw("a", 60, 6), draw("b", 60, 6, 1)];
+  const scenes = Array.from({ length: 60 }, (_, i) => `scene ${i % 20}`);
+  const { low, high } = kidInterval(a, b, { real: scenes, fake: scenes });
+  const { value } = kid(a, b, { subsetSize: 60, subsets: 1 });
+  assert(low > 0 && low < value && value < high, `${low} ${value} ${high}`);
+});
