@@ -30,9 +30,8 @@ const TABLES = "v1.0-driveworld";
 /** Time of the first frame of seed 0, microseconds. */
 const EPOCH = 1_500_000_000_000_000;
 
-/** Microseconds from one seed's start to the next, and between keyframes. */
+/** Microseconds from the start of one seed to that of the next. */
 const SCENE_TIME = 100_000_000;
-const KEYFRAME_TIME = 500_000;
 
 /** Height of the camera and its focal length over the width. */
 const CAMERA = { height: 1.55, focal: 0.72, centreX: 0.5, centreY: 0.47 };
