@@ -1,7 +1,7 @@
 import { checkPair, type Features } from "./features.ts";
-import { singularValues, symmetricEigen } from "./linalg.ts";
+import { rowProducts, singularValues, triangularFactor } from "./linalg.ts";
 
-/** How the trace of the covariances' root is found. */
+/** How the trace of the root of the covariances is found. */
 export type FidRoute = "gram" | "full";
 
 /** A Fréchet distance with what it rests on. */
@@ -23,75 +23,35 @@ interface Centred {
 
 function centre({ data, width }: Features, n: number): Centred {
   const mean = new Float64Array(width);
-  for (const [k, value] of data.entries()) {
-    mean[k % width] = (mean[k % width] ?? 0) + value / n;
+  const rows = Float64Array.from(data);
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < width; k++) mean[k]! += rows[i * width + k]! / n;
   }
-  const rows = Float64Array.from(
-    data,
-    (value, k) => value - (mean[k % width] ?? 0),
-  );
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < width; k++) rows[i * width + k]! -= mean[k]!;
+  }
   return { mean, rows };
 }
 
-/** a b^T of row-major matrices with equal row lengths. */
-function outer(
-  a: Float64Array,
-  n: number,
-  b: Float64Array,
-  m: number,
-  width: number,
-): Float64Array {
-  const c = new Float64Array(n * m);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < m; j++) {
-      let sum = 0;
-      for (let k = 0; k < width; k++) {
-        sum += (a[i * width + k] ?? 0) * (b[j * width + k] ?? 0);
-      }
-      c[i * m + j] = sum;
-    }
-  }
-  return c;
-}
-
-function covariance(rows: Float64Array, n: number, width: number) {
-  const c = new Float64Array(width * width);
-  for (let i = 0; i < n; i++) {
-    const row = rows.subarray(i * width, (i + 1) * width);
-    for (let p = 0; p < width; p++) {
-      const x = (row[p] ?? 0) / (n - 1);
-      for (let q = 0; q < width; q++) {
-        c[p * width + q] = (c[p * width + q] ?? 0) + x * (row[q] ?? 0);
-      }
-    }
-  }
-  return c;
-}
-
-/** Symmetric square root. */
-function root(matrix: Float64Array, n: number): Float64Array {
-  const { values, vectors } = symmetricEigen(matrix, n);
-  const result = new Float64Array(n * n);
-  for (const [i, vector] of vectors.entries()) {
-    const s = Math.sqrt(Math.max(0, values[i] ?? 0));
-    for (let p = 0; p < n; p++) {
-      const x = s * (vector[p] ?? 0);
-      for (let q = 0; q < n; q++) {
-        result[p * n + q] = (result[p * n + q] ?? 0) + x * (vector[q] ?? 0);
-      }
-    }
-  }
-  return result;
+/** The route with fewer multiplications. */
+function cheaper(n: number, m: number, width: number): FidRoute {
+  const [few, many] = [Math.min(n, m), Math.max(n, m)];
+  const gram = n * m * width + 2 * few ** 2 * many;
+  const full = 2 * width ** 2 * (n + m) + 3 * width ** 3;
+  return gram <= full ? "gram" : "full";
 }
 
 /**
  * Fréchet inception distance:
  * |m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2), covariances with n - 1.
  *
- * With fewer images than features, the last trace is the sum of the singular
- * values of A B^T / sqrt((n1 - 1)(n2 - 1)), with A and B the centred features:
- * exact, and far smaller. Otherwise it is the sum of the singular values of
- * S1^(1/2) S2^(1/2).
+ * With F1^T F1 = S1 and F2^T F2 = S2, the last trace is the sum of the
+ * singular values of F1 F2^T, whose squares are the eigenvalues of S1 S2. The
+ * gram route takes the centred features themselves, over sqrt(n - 1), and an
+ * (n1, n2) matrix, small for few images; the full route their triangular
+ * factors and a (width, width) matrix. Both are exact; neither takes roots of
+ * eigenvalues near zero, which would cost half the digits where images are
+ * fewer than features.
  *
  * It is biased upward at small n: compare values of equal n only.
  *
@@ -100,34 +60,32 @@ function root(matrix: Float64Array, n: number): Float64Array {
  * @param real features of real images
  * @param fake features of generated images
  * @param options the route; the cheaper one unless given
+ * @returns the distance, the numbers of images and the route
  * @throws {RangeError} as `checkPair`
+ * @throws {Error} if the singular values do not converge
  */
 export function fid(
   real: Features,
   fake: Features,
-  options: { readonly route?: FidRoute } = {},
+  options: { readonly route?: FidRoute | "auto" } = {},
 ): Fid {
   const [n, m] = checkPair(real, fake);
   const { width } = real;
   const a = centre(real, n);
   const b = centre(fake, m);
-  const route = options.route ?? (Math.max(n, m) <= width ? "gram" : "full");
+  const { route: wanted = "auto" } = options;
+  const route = wanted === "auto" ? cheaper(n, m, width) : wanted;
+  const factor = (rows: Float64Array, count: number) =>
+    route === "gram" ? rows : triangularFactor(rows, count, width);
+  const [p, q] = [factor(a.rows, n), factor(b.rows, m)];
+  const scale = Math.sqrt((n - 1) * (m - 1));
+  const product = rowProducts(p, q, width).map((x) => x / scale);
+  const cross = singularValues(product, p.length / width, q.length / width);
   const traceOf = (rows: Float64Array, count: number) =>
     rows.reduce((sum, x) => sum + x * x, 0) / (count - 1);
-  let cross: Float64Array;
-  if (route === "gram") {
-    const scale = Math.sqrt((n - 1) * (m - 1));
-    const product = outer(a.rows, n, b.rows, m, width).map((x) => x / scale);
-    cross = singularValues(product, n, m);
-  } else {
-    const s1 = root(covariance(a.rows, n, width), width);
-    const s2 = root(covariance(b.rows, m, width), width);
-    cross = singularValues(outer(s1, width, s2, width, width), width, width);
-  }
   let value = traceOf(a.rows, n) + traceOf(b.rows, m);
-  for (let k = 0; k < width; k++) {
-    value += ((a.mean[k] ?? 0) - (b.mean[k] ?? 0)) ** 2;
-  }
+  for (let k = 0; k < width; k++) value += (a.mean[k]! - b.mean[k]!) ** 2;
   for (const s of cross) value -= 2 * s;
+  // Rounding may carry the distance of equal sets below zero.
   return { value: Math.max(0, value), n: [n, m], route };
 }

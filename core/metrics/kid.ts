@@ -1,7 +1,7 @@
 import { key } from "../tensor/philox.ts";
 import { checkPair, type Features } from "./features.ts";
-import type { Interval } from "./statistics.ts";
-import { percentile } from "./statistics.ts";
+import { rowProducts } from "./linalg.ts";
+import { type Interval, percentileInterval } from "./statistics.ts";
 
 /** A kernel distance with what it rests on. */
 export interface Kid {
@@ -28,27 +28,16 @@ interface Kernels {
   readonly m: number;
 }
 
-function kernel(a: Features, n: number, b: Features, m: number) {
-  const { width } = a;
-  const result = new Float64Array(n * m);
-  for (let i = 0; i < n; i++) {
-    const x = a.data.subarray(i * width, (i + 1) * width);
-    for (let j = 0; j < m; j++) {
-      const y = b.data.subarray(j * width, (j + 1) * width);
-      let dot = 0;
-      for (let k = 0; k < width; k++) dot += (x[k] ?? 0) * (y[k] ?? 0);
-      result[i * m + j] = (dot / width + 1) ** 3;
-    }
-  }
-  return result;
-}
-
 function kernels(real: Features, fake: Features): Kernels {
   const [n, m] = checkPair(real, fake);
+  const { width } = real;
+  const [x, y] = [Float64Array.from(real.data), Float64Array.from(fake.data)];
+  const kernel = (a: Float64Array, b: Float64Array) =>
+    rowProducts(a, b, width).map((dot) => (dot / width + 1) ** 3);
   return {
-    real: kernel(real, n, real, n),
-    fake: kernel(fake, m, fake, m),
-    cross: kernel(real, n, fake, m),
+    real: kernel(x, x),
+    fake: kernel(y, y),
+    cross: kernel(x, y),
     n,
     m,
   };
@@ -94,6 +83,7 @@ function discrepancy(
  * @param real features of real images
  * @param fake features of generated images
  * @param options subsets (100), images of each (50, or n if fewer), seed (0)
+ * @returns the mean and spread over subsets, and what they rest on
  * @throws {RangeError} as `checkPair`, or if a subset is larger than a set
  */
 export function kid(
@@ -108,7 +98,12 @@ export function kid(
   const all = kernels(real, fake);
   const { n, m } = all;
   const { subsets = 100, subsetSize = Math.min(50, n, m), seed = 0 } = options;
-  if (subsetSize < 2 || subsetSize > Math.min(n, m) || !(subsets >= 1)) {
+  const isCount = (x: number, least: number) =>
+    Number.isInteger(x) && x >= least;
+  if (
+    !isCount(subsets, 1) || !isCount(subsetSize, 2) ||
+    subsetSize > Math.min(n, m)
+  ) {
     throw new RangeError(
       `Cannot compute KID with ${subsets} subsets of ${subsetSize} images: there are ${n} real and ${m} generated ones, and a subset needs from 2 to as many`,
     );
@@ -127,21 +122,29 @@ export function kid(
 
 /**
  * Bootstrap interval of KID over scenes: whole scenes are drawn with
- * replacement, and the discrepancy of all images of the draw is taken. Pairs
- * of an image with itself, which repeated scenes make, are left out, since
- * they would count as agreement.
+ * replacement, and the unbiased discrepancy of all images of the draw is
+ * taken. Both sets draw the scenes they share together, and the others each on
+ * its own.
+ *
+ * A scene drawn twice pairs each of its images with a copy of itself. The
+ * kernel of such a pair is as large as on the diagonal, which the unbiased
+ * estimate leaves out; kept, they would shift every resample upward. They are
+ * left out too, so resamples centre on the estimate of the sets themselves.
  *
  * @param real features of real images
  * @param fake features of generated images
  * @param groups scene of each image of both sets
  * @param options resamples (200), level (0.95), seed (0)
+ * @returns the ends of the interval; they are equal if there is one scene only
+ * @throws {RangeError} as `checkPair`, if scenes and images differ in number,
+ *   or an option is out of range
  */
 export function kidInterval(
   real: Features,
   fake: Features,
   groups: {
-    readonly real: readonly string[];
-    readonly fake: readonly string[];
+    readonly real: readonly (string | number)[];
+    readonly fake: readonly (string | number)[];
   },
   options: {
     readonly resamples?: number;
@@ -156,28 +159,27 @@ export function kidInterval(
       `Cannot resample ${all.n} real and ${all.m} generated images: scenes are given for ${groups.real.length} and ${groups.fake.length}`,
     );
   }
-  const names = [...new Set([...groups.real, ...groups.fake])];
-  const members = (list: readonly string[]) => {
-    const map = new Map<string, number[]>(names.map((name) => [name, []]));
-    for (const [i, name] of list.entries()) map.get(name)?.push(i);
-    return map;
-  };
+  const members = (list: readonly (string | number)[]) =>
+    Map.groupBy(list.keys(), (i) => list[i]!);
   const [inReal, inFake] = [members(groups.real), members(groups.fake)];
+  const shared = [...inReal.keys()].filter((name) => inFake.has(name));
+  const parts = [
+    shared,
+    [...inReal.keys()].filter((name) => !inFake.has(name)),
+    [...inFake.keys()].filter((name) => !inReal.has(name)),
+  ];
   const values: number[] = [];
   for (let r = 0; r < resamples; r++) {
     const stream = key("kid interval", seed, r);
-    const drawn = names.map((_, i) =>
-      names[stream.integer(i, names.length)] ?? ""
+    let next = 0;
+    const drawn = parts.flatMap((names) =>
+      names.map(() => names[stream.integer(next++, names.length)]!)
     );
     const x = drawn.flatMap((name) => inReal.get(name) ?? []);
     const y = drawn.flatMap((name) => inFake.get(name) ?? []);
     const value = discrepancy(all, x, y);
+    // One image alone, drawn again and again, has no pair to compare.
     if (Number.isFinite(value)) values.push(value);
   }
-  const tail = (1 - level) / 2;
-  return {
-    low: percentile(values, 100 * tail),
-    high: percentile(values, 100 * (1 - tail)),
-    level,
-  };
+  return percentileInterval(values, level);
 }

@@ -69,8 +69,8 @@ function rangeOf(values: ArrayLike<number>): number {
  * @param b as `a`
  * @param options sizes, and the data range
  * @returns (n)
- * @throws {RangeError} if the sets differ, images are smaller than 11 pixels,
- *   or a value is not finite
+ * @throws {RangeError} if the sets differ, images are smaller than 11 pixels, a
+ *   value is not finite, or the data range is not positive
  */
 export function ssimPerImage(
   a: ArrayLike<number>,
@@ -91,7 +91,13 @@ export function ssimPerImage(
       } pixels`,
     );
   }
-  const range = options.dataRange ?? Math.max(rangeOf(a), rangeOf(b));
+  const own = Math.max(rangeOf(a), rangeOf(b));
+  const range = options.dataRange ?? own;
+  if (!(range > 0 && range < Infinity)) {
+    throw new RangeError(
+      `Cannot compute SSIM with a data range of ${range}: it must be positive; give dataRange if all pixels are equal`,
+    );
+  }
   const [c1, c2] = [(0.01 * range) ** 2, (0.03 * range) ** 2];
   const area = height * width;
   return Float64Array.from({ length: n }, (_, image) => {
@@ -128,6 +134,8 @@ export function ssimPerImage(
  * @param a (n, height, width, channels)
  * @param b as `a`
  * @param options sizes, and the data range
+ * @returns the mean over images
+ * @throws {RangeError} as {@linkcode ssimPerImage}
  */
 export function ssim(
   a: ArrayLike<number>,

@@ -60,9 +60,16 @@ export function standardDeviation(values: ArrayLike<number>, ddof = 1): number {
  *
  * @param values finite, in any order
  * @param percent from 0 to 100
+ * @throws {RangeError} if there is no value, one is not finite, or `percent` is
+ *   out of range
  */
 export function percentile(values: ArrayLike<number>, percent: number): number {
   check("percentile", values, 1);
+  if (!(percent >= 0 && percent <= 100)) {
+    throw new RangeError(
+      `Cannot take percentile ${percent}: it must be from 0 to 100`,
+    );
+  }
   const sorted = Float64Array.from(values).sort();
   const at = percent / 100 * (sorted.length - 1);
   const i = Math.floor(at);
@@ -71,77 +78,98 @@ export function percentile(values: ArrayLike<number>, percent: number): number {
 }
 
 /**
+ * The middle part of resampled values, between two percentiles.
+ *
+ * @param values one per resample
+ * @param level part that lies inside, between 0 and 1
+ * @returns its ends
+ * @throws {RangeError} as {@linkcode percentile}, or if `level` is out of range
+ */
+export function percentileInterval(
+  values: ArrayLike<number>,
+  level: number,
+): Interval {
+  if (!(level > 0 && level < 1)) {
+    throw new RangeError(
+      `Cannot take an interval of level ${level}: it must be between 0 and 1`,
+    );
+  }
+  const tail = (1 - level) / 2;
+  return {
+    low: percentile(values, 100 * tail),
+    high: percentile(values, 100 * (1 - tail)),
+    level,
+  };
+}
+
+/**
  * Averages windows within their scenes, and lists the scenes in the order in
  * which they first appear.
  *
  * @param values one per window
  * @param scenes scene of each window
+ * @returns the mean of each scene
+ * @throws {RangeError} if values and scenes differ in number, or a value is not
+ *   finite
  */
 export function sceneMeans(
   values: ArrayLike<number>,
   scenes: readonly string[],
 ): Map<string, number> {
-  const groups = Map.groupBy(
-    scenes.map((scene, i) => ({ scene, value: values[i] ?? NaN })),
-    ({ scene }) => scene,
-  );
+  if (scenes.length !== values.length) {
+    throw new RangeError(
+      `Cannot average ${values.length} values: scenes are given for ${scenes.length}`,
+    );
+  }
+  const members = Map.groupBy(scenes.keys(), (i) => scenes[i]!);
   return new Map(
-    [...groups].map((
-      [scene, rows],
-    ) => [scene, mean(rows.map(({ value }) => value))]),
+    [...members].map((
+      [scene, list],
+    ) => [scene, mean(list.map((i) => values[i]!))]),
   );
 }
 
 /**
- * Percentile bootstrap interval of the mean. With groups, whole scenes are
- * drawn, since windows of one scene are not independent.
+ * Percentile bootstrap interval of a statistic, the mean unless given. With
+ * groups, whole scenes are drawn, since windows of one scene are not
+ * independent.
  *
  * Source: Efron 1979.
  *
  * @param values one per window
- * @param options scene of each window, level (0.95), resamples (2000), seed (0)
- * @throws {RangeError} if values and groups differ in number
+ * @param options scene of each window, level (0.95), resamples (2000), seed
+ *   (0), and the statistic of the values of a resample (their mean)
+ * @returns the ends of the interval; they are equal if there is one group only
+ * @throws {RangeError} if values and groups differ in number, a value is not
+ *   finite, or an option is out of range
  */
 export function bootstrapInterval(
   values: ArrayLike<number>,
   options: {
-    readonly groups?: readonly string[];
+    readonly groups?: readonly (string | number)[];
     readonly level?: number;
     readonly resamples?: number;
     readonly seed?: number;
+    readonly statistic?: (values: readonly number[]) => number;
   } = {},
 ): Interval {
   check("bootstrap interval", values, 1);
-  const { level = 0.95, resamples = 2000, seed = 0 } = options;
+  const { level = 0.95, resamples = 2000, seed = 0, statistic = mean } =
+    options;
   const groups = options.groups ??
-    Array.from({ length: values.length }, (_, i) => String(i));
+    Array.from({ length: values.length }, (_, i) => i);
   if (groups.length !== values.length) {
     throw new RangeError(
       `Cannot resample ${values.length} values: groups are given for ${groups.length}`,
     );
   }
-  const sums = new Map<string, [sum: number, count: number]>();
-  for (const [i, group] of groups.entries()) {
-    const [sum, count] = sums.get(group) ?? [0, 0];
-    sums.set(group, [sum + (values[i] ?? 0), count + 1]);
-  }
-  const list = [...sums.values()];
-  const means: number[] = [];
+  const members = Map.groupBy(groups.keys(), (i) => groups[i]!);
+  const list = [...members.values()].map((rows) => rows.map((i) => values[i]!));
+  const results: number[] = [];
   for (let r = 0; r < resamples; r++) {
     const stream = key("bootstrap", seed, r);
-    let total = 0;
-    let weight = 0;
-    for (let i = 0; i < list.length; i++) {
-      const [sum, count] = list[stream.integer(i, list.length)] ?? [0, 0];
-      total += sum;
-      weight += count;
-    }
-    means.push(total / weight);
+    const drawn = list.flatMap((_, i) => list[stream.integer(i, list.length)]!);
+    results.push(statistic(drawn));
   }
-  const tail = (1 - level) / 2;
-  return {
-    low: percentile(means, 100 * tail),
-    high: percentile(means, 100 * (1 - tail)),
-    level,
-  };
+  return percentileInterval(results, level);
 }

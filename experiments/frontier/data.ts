@@ -84,13 +84,17 @@ export async function readWindows(
 ): Promise<WindowedData> {
   const dataset = await readNuscenes(root, { cache });
   const split = splitScenes(dataset, await ownSplit(root));
+  const perScene = Math.max(
+    params.windowsPerScene,
+    Math.ceil(params.testWindows / split.test.length),
+  );
   return {
     root,
     digest: dataset.digest,
     quality: dataset.quality,
     sceneCounts: { train: split.train.length, test: split.test.length },
     train: part(split.train, params.horizon),
-    test: part(split.test, params.horizon, params.windowsPerScene),
+    test: part(split.test, params.horizon, perScene),
   };
 }
 

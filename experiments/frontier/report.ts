@@ -492,9 +492,13 @@ export async function writeReport(
       {
         kind: "text",
         text:
-          `Frames were encoded and decoded by ${networks.vaeName}; FID and KID see ${networks.featureName}. Direct and diffusion were trained on ${
+          `Frames were encoded and decoded by ${networks.vaeName}; FID and KID see ${networks.featureName}. ${
+            flags.data !== undefined && networks.vaeName.includes("demo")
+              ? "Both were trained on the embedded world and not on this dataset: read the ceiling first."
+              : ""
+          } Direct and diffusion were trained on ${
             params.samples.toLocaleString("en")
-          } windows each, from ${data.sceneCounts.train} scenes; scores are of the first ${params.windowsPerScene} window(s) of each of ${data.sceneCounts.test} test scenes, one sample each. KID against camera frames unless said otherwise.`,
+          } windows each, from ${data.sceneCounts.train} scenes; scores are of ${data.test.rows.length} windows of ${data.sceneCounts.test} test scenes, one sample each. KID against camera frames unless said otherwise.`,
       },
       {
         kind: "text",

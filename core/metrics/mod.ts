@@ -1,0 +1,15 @@
+/**
+ * Metrics: plain arrays in, numbers out, in float64 on the CPU.
+ *
+ * @module
+ */
+
+export * from "./cosine.ts";
+export * from "./features.ts";
+export * from "./fid.ts";
+export * from "./kid.ts";
+export * from "./linalg.ts";
+export * from "./neighbors.ts";
+export * from "./sharpness.ts";
+export * from "./ssim.ts";
+export * from "./statistics.ts";
