@@ -1,0 +1,171 @@
+import { assert, assertEquals } from "@std/assert";
+import { readSafetensors } from "../../core/formats/safetensors.ts";
+import { rowCosines } from "../../core/metrics/cosine.ts";
+import { fid } from "../../core/metrics/fid.ts";
+import { kid, kidInterval } from "../../core/metrics/kid.ts";
+import {
+  singularValues,
+  symmetricEigenvalues,
+} from "../../core/metrics/linalg.ts";
+import { diversity, nearestDistances } from "../../core/metrics/neighbors.ts";
+import { sharpness } from "../../core/metrics/sharpness.ts";
+import { ssimPerImage } from "../../core/metrics/ssim.ts";
+import {
+  mean,
+  percentile,
+  standardDeviation,
+} from "../../core/metrics/statistics.ts";
+
+// Results of NumPy, SciPy and PyTorch in float64, by fixtures/torch/metrics.py.
+
+interface Array64 {
+  readonly shape: readonly number[];
+  readonly data: Float64Array;
+}
+
+async function readAll(): Promise<(name: string) => Array64> {
+  const url = new URL(
+    "../../fixtures/torch/metrics.safetensors",
+    import.meta.url,
+  );
+  using file = await readSafetensors(url);
+  const entries = new Map<string, Array64>();
+  for (const name of file.names) {
+    const { dtype, shape, bytes } = await file.read(name);
+    const memory = bytes.slice().buffer;
+    const data = dtype === "F64"
+      ? new Float64Array(memory)
+      : Float64Array.from(new Float32Array(memory));
+    entries.set(name, { shape, data });
+  }
+  return (name) => {
+    const entry = entries.get(name);
+    assert(entry !== undefined, `the fixture has no "${name}"`);
+    return entry;
+  };
+}
+
+const fixture = await readAll();
+
+/** Largest difference, relative to the largest wanted value. */
+function errorOf(got: ArrayLike<number>, wanted: Float64Array): number {
+  assertEquals(got.length, wanted.length);
+  const scale = Math.max(...wanted.map(Math.abs));
+  return Math.max(...wanted.map((x, i) => Math.abs(x - got[i]!))) / scale;
+}
+
+function assertClose(
+  got: ArrayLike<number>,
+  name: string,
+  tolerance: number,
+): void {
+  const error = errorOf(got, fixture(name).data);
+  assert(
+    error <= tolerance,
+    `"${name}" is off by ${error}, more than ${tolerance}`,
+  );
+}
+
+function features(name: string) {
+  const { shape, data } = fixture(name);
+  return { data, width: shape[1]! };
+}
+
+function layout(name: string) {
+  const [, height, width, channels] = fixture(name).shape;
+  return { height: height!, width: width!, channels: channels! };
+}
+
+for (const set of ["tall", "wide"]) {
+  const [real, fake] = [features(`${set}.real`), features(`${set}.fake`)];
+  const n = real.data.length / real.width;
+
+  Deno.test(`fid agrees with SciPy on ${set} features by both routes`, () => {
+    for (const route of ["gram", "full"] as const) {
+      const { value } = fid(real, fake, { route });
+      assertClose([value], `${set}.fid_root`, 1e-12); // measured 2e-14
+      // Without full rank, sqrtm itself is off by 3.5e-8.
+      assertClose([value], `${set}.fid_sqrtm`, 1e-7);
+    }
+  });
+
+  Deno.test(`kidInterval of one scene is NumPy's discrepancy of ${set} features`, () => {
+    const groups = {
+      real: new Array<string>(n).fill("one"),
+      fake: new Array<string>(fake.data.length / fake.width).fill("one"),
+    };
+    const { low, high } = kidInterval(real, fake, groups, { resamples: 3 });
+    assertClose([low], `${set}.mmd`, 1e-12); // measured 3e-14
+    assertClose([high], `${set}.mmd`, 1e-12);
+  });
+}
+
+Deno.test("kid of one subset of all images is NumPy's discrepancy", () => {
+  const [real, fake] = [features("wide.real"), features("wide.fake")];
+  const { value } = kid(real, fake, { subsets: 1, subsetSize: 30 });
+  assertClose([value], "wide.mmd", 1e-12);
+});
+
+for (const set of ["rgb", "grey"]) {
+  Deno.test(`ssimPerImage agrees with torchmetrics' definition on ${set} images`, () => {
+    const [a, b] = [fixture(`${set}.a`).data, fixture(`${set}.b`).data];
+    const size = layout(`${set}.a`);
+    const unit = { ...size, dataRange: 1 };
+    assertClose(ssimPerImage(a, b, size), `${set}.ssim`, 1e-12); // 2e-15
+    assertClose(ssimPerImage(a, b, unit), `${set}.ssim_unit`, 1e-12);
+  });
+
+  Deno.test(`sharpness agrees with PyTorch's convolution on ${set} images`, () => {
+    const { data } = fixture(`${set}.b`);
+    assertClose(sharpness(data, layout(`${set}.b`)), `${set}.sharpness`, 1e-12);
+  });
+}
+
+Deno.test("rowCosines agrees with PyTorch, a row of zeros included", () => {
+  const [a, b] = [fixture("rows.a").data, fixture("rows.b").data];
+  assertEquals(rowCosines(a, b, 7)[4], 0);
+  assertClose(rowCosines(a, b, 7), "rows.cosine", 1e-14);
+});
+
+Deno.test("nearestDistances and diversity agree with SciPy's distances", () => {
+  const { data } = fixture("rows.a");
+  const references = fixture("rows.references").data;
+  assertClose(nearestDistances(data, references, 7), "rows.nearest", 1e-14);
+  const rows = Array.from(
+    { length: 9 },
+    (_, i) => data.subarray(7 * i).slice(0, 7),
+  );
+  assertClose([diversity([rows])], "rows.diversity", 1e-14);
+});
+
+Deno.test("percentile, mean and standardDeviation agree with NumPy", () => {
+  const { data } = fixture("values");
+  const percents = [0, 2.5, 33.3, 50, 97.5, 100];
+  assertClose(percents.map((p) => percentile(data, p)), "percentiles", 1e-14);
+  assertClose(
+    [mean(data), standardDeviation(data, 0), standardDeviation(data)],
+    "moments",
+    1e-14,
+  );
+});
+
+for (const name of ["random", "graded", "low"]) {
+  Deno.test(`singularValues agrees with LAPACK on the ${name} matrix and its transpose`, () => {
+    const { shape: [rows = 0, columns = 0], data } = fixture(`matrix.${name}`);
+    const transposed = Float64Array.from(
+      data,
+      (_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!,
+    );
+    const tolerance = 1e-14; // measured 2e-15
+    const wanted = `singular.${name}`;
+    assertClose(singularValues(data, rows, columns), wanted, tolerance);
+    assertClose(singularValues(transposed, columns, rows), wanted, tolerance);
+  });
+}
+
+for (const name of ["random", "low"]) {
+  Deno.test(`symmetricEigenvalues agrees with LAPACK on the ${name} matrix`, () => {
+    const { shape: [n = 0], data } = fixture(`symmetric.${name}`);
+    assertClose(symmetricEigenvalues(data, n), `eigen.${name}`, 1e-14);
+  });
+}
