@@ -178,6 +178,7 @@ export * from "./core/metrics/cosine.ts";
 export * from "./core/metrics/features.ts";
 export * from "./core/metrics/fid.ts";
 export * from "./core/metrics/kid.ts";
+export * from "./core/metrics/neighbors.ts";
 export * from "./core/metrics/sharpness.ts";
 export * from "./core/metrics/ssim.ts";
 export {
