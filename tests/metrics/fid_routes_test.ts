@@ -34,7 +34,7 @@ Deno.test("fid of diagonal Gaussians with exact moments has its closed form", ()
   );
   for (const route of ["gram", "full"] as const) {
     const { value } = fid(diagonal(m1, s1), diagonal(m2, s2), { route });
-    assertAlmostEquals(value, wanted, 1e-12 * wanted); // measured 6e-15
+    assertAlmostEquals(value, wanted, 1e-12 * wanted);
   }
 });
 
@@ -45,7 +45,7 @@ Deno.test("fid of unequal numbers of images is the same by both routes", () => {
     const [a, b] = [draw("a", n, width), draw("b", m, width)];
     const gram = fid(a, b, { route: "gram" }).value;
     const full = fid(a, b, { route: "full" }).value;
-    assertAlmostEquals(gram / full, 1, 1e-12);
+    assertAlmostEquals(gram / full, 1, 1e-12); // measured 1.8e-15
   }
 });
 

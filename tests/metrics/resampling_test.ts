@@ -23,7 +23,7 @@ const middle = ({ low, high }: { low: number; high: number }) =>
   (low + high) / 2;
 
 Deno.test("kidInterval is not shifted by images that are drawn twice", () => {
-  // Wide features: the diagonal of the kernel is far above the rest.
+  // In few dimensions the diagonal of the kernel is far above the rest.
   const n = 40;
   const [a, b] = [draw("a", n, 4), draw("b", n, 4)];
   const scenes = Array.from({ length: n }, (_, i) => i);

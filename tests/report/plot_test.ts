@@ -1,7 +1,6 @@
 import {
   assert,
   assertEquals,
-  assertNotEquals,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
@@ -129,5 +128,6 @@ Deno.test("rasterize draws text with the given font, equally each time", async (
   assertEquals(new DataView(png.buffer, png.byteOffset).getUint32(16), 680);
   assertEquals(png, await rasterize(svg, font, 1));
   const bare = svg.replaceAll("Direct &lt;1&gt;", "");
-  assertNotEquals(png, await rasterize(bare, font, 1));
+  const without = await rasterize(bare, font, 1);
+  assertEquals(String(png) === String(without), false);
 });

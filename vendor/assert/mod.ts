@@ -68,6 +68,17 @@ export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
   );
 }
 
+/** Fails if the values are deeply equal. */
+export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
+  let isEqual = true;
+  try {
+    assertEquals(actual, expected);
+  } catch {
+    isEqual = false;
+  }
+  assert(!isEqual, msg ?? "Expected values that differ, got equal ones.");
+}
+
 /**
  * Asserts that two numbers are close.
  *
