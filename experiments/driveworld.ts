@@ -24,7 +24,7 @@ const Options = z.strictObject({
   _: z.tuple([], "options begin with --"),
   out: z.string("it needs a folder").min(1, "it needs a folder"),
   scenes: z.coerce.number().int().min(3).default(10),
-  seed: z.coerce.number().int().min(0).max(0xffffffff).default(0),
+  seed: z.coerce.number().int().min(0).max(74_000_000).default(0),
   size: z.string().regex(/^\d+x\d+$/, "it needs WIDTHxHEIGHT").default("64x64"),
 });
 

@@ -33,6 +33,9 @@ const EPOCH = 1_500_000_000_000_000;
 /** Microseconds from the start of one seed to that of the next. */
 const SCENE_TIME = 100_000_000;
 
+/** Largest seed whose timestamps are exact whole numbers. */
+const LARGEST_SEED = 75_000_000;
+
 /** Height of the camera and its focal length over the width. */
 const CAMERA = { height: 1.55, focal: 0.72, centreX: 0.5, centreY: 0.47 };
 
@@ -246,6 +249,8 @@ function tables(
  * @param gpu device
  * @param directory the folder; made if it is missing
  * @param options seeds, size
+ * @throws {RangeError} if a seed or the size is out of range, or a seed is in
+ *   two parts; nothing is written then
  * @throws {Error} if the folder holds other scenes
  */
 export async function writeDriveworld(
@@ -258,6 +263,16 @@ export async function writeDriveworld(
   if (new Set(seeds).size !== seeds.length) {
     throw new RangeError(
       "Cannot draw a dataset: a seed is in more than one part",
+    );
+  }
+  const [width, height] = size;
+  const last = seeds.at(-1) ?? -1;
+  if (
+    !(width >= 8 && height >= 8) || last > LARGEST_SEED || !(last >= 0) ||
+    seeds.some((seed) => !Number.isInteger(seed) || seed < 0)
+  ) {
+    throw new RangeError(
+      `Cannot draw ${seeds.length} scenes of ${width}x${height} up to seed ${last}: it needs at least one seed, integers from 0 to ${LARGEST_SEED}, and frames of at least 8x8 pixels`,
     );
   }
   const marker = JSON.stringify({ version: VERSION, size, train, val, test });
@@ -275,14 +290,15 @@ export async function writeDriveworld(
   for (const folder of ["samples/CAM_FRONT", "can_bus", TABLES]) {
     await Deno.mkdir(join(directory, folder), { recursive: true });
   }
-  await Deno.writeTextFile(begunPath, marker);
+  await Deno.writeTextFile(`${begunPath}.partial`, marker);
+  await Deno.rename(`${begunPath}.partial`, begunPath);
   for (const [i, seed] of seeds.entries()) {
-    const last = join(
+    const written = join(
       directory,
       "can_bus",
       `${sceneName(seed)}_vehicle_monitor.json`,
     );
-    if (!await exists(last)) {
+    if (!await exists(written)) {
       const world = makeWorld(seed);
       await writeScene(gpu, directory, world, drive(world), size);
     }

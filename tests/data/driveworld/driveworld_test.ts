@@ -171,6 +171,11 @@ Deno.test("writeDriveworld writes a dataset that readNuscenes reads as it was dr
     test: [9000],
     size: [32, 32] as const,
   };
+  await assertRejects(
+    () => writeDriveworld(gpu, folder, { ...options, size: [4, 4] }),
+    RangeError,
+    "at least 8x8 pixels",
+  );
   // Stopped after the first scene, then gone on with.
   await assertRejects(
     () =>
