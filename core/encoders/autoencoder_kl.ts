@@ -45,7 +45,7 @@ export const DEMO_VAE: AutoencoderOptions = {
   channels: [12, 24, 48, 64],
   blocks: 1,
   groups: 4,
-  scalingFactor: 0.525,
+  scalingFactor: 0.51,
 };
 
 /** GroupNorm, SiLU, 3x3 convolution, twice, beside a shortcut. */

@@ -82,8 +82,8 @@ function reduction(inputs: number, width: number): InceptionB {
  * The demo's stand-in for Inception: the same topology at 64x64 pixels, with
  * 235,096 parameters beside the heads and 192 features.
  *
- * It is trained by this project on its own world and then used frozen, so that
- * FID and KID need no download in the demo.
+ * It was trained on the embedded world and is used frozen, so that FID and KID
+ * need no download in the demo.
  */
 export class DemoFeatureNet extends Module {
   /** `stem.0`, `stem.1`, `stem.2` */
