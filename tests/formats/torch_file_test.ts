@@ -96,7 +96,7 @@ Deno.test("readTorchFile reads another dict when told to", async () => {
 });
 
 Deno.test("readTorchFile reads of a large file only what is used", async () => {
-  // 2 GB of zeros that take no room on the disk, beside four numbers.
+  // 2 GB of zeros that take no room on the disk, beside two numbers.
   const path = `.test/formats-${crypto.randomUUID()}.pt`;
   const pickled = pickle(tensor({ key: "0", count: "J\x02\0\0\0" }));
   const small = zip([
