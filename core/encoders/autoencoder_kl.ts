@@ -11,6 +11,12 @@ import { normal } from "../tensor/random.ts";
 import type { Key } from "../tensor/philox.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import {
+  matchWeights,
+  type Naming,
+  type Place,
+  type Published,
+} from "./encoder.ts";
 import { type FrozenWeights, loadFrozen, type WeightSource } from "./frozen.ts";
 
 const EPS = 1e-6;
@@ -285,10 +291,72 @@ export interface Posterior {
   readonly logvar: Tensor;
 }
 
+/** Applies replacements in order. */
+function renamed(
+  name: string,
+  rules: readonly (readonly [RegExp, string])[],
+): string {
+  return rules.reduce((text, [from, to]) => text.replace(from, to), name);
+}
+
+const DIFFUSERS: Naming = {
+  publisher: "diffusers",
+  mark: "encoder.mid_block.attentions.0.to_q.weight",
+  place: (name) => ({ names: [name] }),
+};
+
+/** As the published files of Stable Diffusion 1 still spell the attention. */
+const OLD_DIFFUSERS: Naming = {
+  publisher: "diffusers, older",
+  mark: "encoder.mid_block.attentions.0.query.weight",
+  place: (name) => ({
+    names: [renamed(name, [
+      [/\.to_q\./, ".query."],
+      [/\.to_k\./, ".key."],
+      [/\.to_v\./, ".value."],
+      [/\.to_out\.0\./, ".proj_attn."],
+    ])],
+  }),
+};
+
+/**
+ * The names of latent diffusion's own checkpoints, which count the decoder's
+ * resolutions from fine to coarse.
+ */
+function latentDiffusion(levels: number): Naming {
+  return {
+    publisher: "latent diffusion",
+    mark: "encoder.mid.attn_1.q.weight",
+    prefixes: ["first_stage_model.", ""],
+    ignored: /^(loss|model_ema)\./,
+    place(name): Place {
+      const up = name.replace(
+        /\.up_blocks\.(\d+)\./,
+        (_, i: string) => `.up.${levels - 1 - Number(i)}.`,
+      );
+      const own = renamed(up, [
+        [/\.down_blocks\./, ".down."],
+        [/\.mid_block\.resnets\.0\./, ".mid.block_1."],
+        [/\.mid_block\.resnets\.1\./, ".mid.block_2."],
+        [/\.mid_block\.attentions\.0\./, ".mid.attn_1."],
+        [/\.group_norm\./, ".norm."],
+        [/\.to_([qkv])\./, ".$1."],
+        [/\.to_out\.0\./, ".proj_out."],
+        [/\.resnets\./, ".block."],
+        [/\.conv_shortcut\./, ".nin_shortcut."],
+        [/\.downsamplers\.0\./, ".downsample."],
+        [/\.upsamplers\.0\./, ".upsample."],
+        [/\.conv_norm_out\./, ".norm_out."],
+      ]);
+      return { names: [own] };
+    },
+  };
+}
+
 /**
  * The variational autoencoder of Stable Diffusion, at any widths.
  *
- * Names are those of diffusers. Source: Rombach et al. 2022; published weights
+ * Its own names are those of diffusers. Source: Rombach et al. 2022; published weights
  * `stabilityai/sd-vae-ft-mse`.
  */
 export class AutoencoderKL extends Module {
@@ -302,6 +370,7 @@ export class AutoencoderKL extends Module {
   readonly postQuantConv: Conv2d;
   readonly #scale: number;
   readonly #factor: number;
+  readonly #published: Published;
 
   /**
    * Creates it.
@@ -317,18 +386,38 @@ export class AutoencoderKL extends Module {
     this.postQuantConv = new Conv2d(latent, latent, 1);
     this.#scale = options.scalingFactor;
     this.#factor = 2 ** (options.channels.length - 1);
+    this.#published = {
+      network: "AutoencoderKL",
+      namings: [
+        DIFFUSERS,
+        OLD_DIFFUSERS,
+        latentDiffusion(options.channels.length),
+      ],
+    };
   }
 
   /**
    * Puts trained weights on the device for inference, without gradients.
    *
    * @param gpu device
-   * @param weights an open file with diffusers' names
+   * @param weights a file with the names of diffusers, new or old, or of
+   *   latent diffusion
    * @returns the memory, to be disposed
-   * @throws {TypeError} listing every missing, surplus and misshaped name
+   * @throws {TypeError} if names or shapes are not the network's
    */
   async load(gpu: Gpu, weights: WeightSource): Promise<FrozenWeights> {
-    return await loadFrozen(gpu, this, weights, "");
+    const matched = matchWeights(this, weights, this.#published);
+    return await loadFrozen(gpu, this, matched, "");
+  }
+
+  /**
+   * Compares names and shapes of a file with the network's.
+   *
+   * @param weights as {@linkcode AutoencoderKL.load} takes them
+   * @throws {TypeError} if they are not the network's
+   */
+  check(weights: WeightSource): void {
+    matchWeights(this, weights, this.#published);
   }
 
   /** Pixels of a latent's side. */

@@ -11,7 +11,7 @@ import { noGrad } from "../tensor/autograd.ts";
 import { zeros } from "../tensor/create.ts";
 import type { Key } from "../tensor/philox.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { matchWeights } from "./encoder.ts";
+import { matchWeights, type Published } from "./encoder.ts";
 import type { FrozenWeights, WeightSource } from "./frozen.ts";
 import {
   type BlockMode,
@@ -78,6 +78,16 @@ function reduction(inputs: number, width: number): InceptionB {
   return new InceptionB(inputs, { single: width, double: [half, half, half] });
 }
 
+const PUBLISHED: Published = {
+  network: "DemoFeatureNet",
+  unused: /\.num_batches_tracked$|^head\./,
+  namings: [{
+    publisher: "this project",
+    mark: "stem.0.conv.weight",
+    place: (name) => ({ names: [name] }),
+  }],
+};
+
 /**
  * The demo's stand-in for Inception: the same topology at 64x64 pixels, with
  * 235,096 parameters beside the heads and 192 features.
@@ -141,6 +151,21 @@ export class DemoFeatureNet extends Module {
     this.featureScale = new Parameter([1], constant(1), false);
   }
 
+  /** Key of the network. */
+  get name(): string {
+    return "demo_features";
+  }
+
+  /** Length of an embedding. */
+  get width(): number {
+    return DEMO_FEATURES;
+  }
+
+  /** Side of the frames that come in, in pixels. */
+  get inputSize(): number {
+    return 64;
+  }
+
   /**
    * Puts a trained network on the device for inference, normalizations folded
    * into convolutions.
@@ -150,15 +175,7 @@ export class DemoFeatureNet extends Module {
    * @throws {TypeError} if names or shapes are not the network's
    */
   async load(gpu: Gpu, weights: WeightSource): Promise<void> {
-    const matched = matchWeights(this, weights, {
-      network: "DemoFeatureNet",
-      unused: /\.num_batches_tracked$|^head\./,
-      namings: [{
-        publisher: "this project",
-        mark: "stem.0.conv.weight",
-        place: (name) => ({ names: [name] }),
-      }],
-    });
+    const matched = matchWeights(this, weights, PUBLISHED);
     const scale = toFloat32(await matched.read("feature_scale"));
     this[Symbol.dispose]();
     this.#weights = await loadFolded(gpu, this, matched);
@@ -203,6 +220,16 @@ export class DemoFeatureNet extends Module {
     }
     const features = this.features(images, mode);
     return this.head.forward(this.#dropout.forward(features, mode.keys));
+  }
+
+  /**
+   * Compares names and shapes of a file with the network's.
+   *
+   * @param weights as {@linkcode DemoFeatureNet.load} takes them
+   * @throws {TypeError} if they are not the network's
+   */
+  check(weights: WeightSource): void {
+    matchWeights(this, weights, PUBLISHED);
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Module } from "../nn/module.ts";
 import { type Shape, showShape, sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { FrozenOptions, WeightSource } from "./frozen.ts";
+import { guessNetwork, listNames } from "./known_names.ts";
 
 /** A frozen network that turns frames into embeddings. */
 export interface Encoder {
@@ -26,6 +27,14 @@ export interface Encoder {
     weights: WeightSource,
     options?: FrozenOptions,
   ): Promise<void>;
+  /**
+   * Compares names and shapes of a file with the network's; reads no values.
+   *
+   * @param weights a file under any of the network's public namings
+   * @throws {TypeError} saying what is missing, surplus or misshaped, and
+   *   which network the names look like
+   */
+  check(weights: WeightSource): void;
   /**
    * Embeds frames. The encoder applies its own normalization.
    *
@@ -96,33 +105,6 @@ export interface Published {
   readonly conversions?: Readonly<Record<string, Conversion>>;
 }
 
-/** Names by which published networks are known apart, special ones first. */
-const KNOWN: readonly (readonly [mark: RegExp, network: string])[] = [
-  [/\.ls1\.gamma$/, "DINOv2"],
-  [/\.layer_scale1\.lambda1$/, "DINOv2 (Hugging Face)"],
-  [/(^|\.)visual\.class_embedding$/, "CLIP (OpenAI, open_clip)"],
-  [/\.pre_layrnorm\.weight$/, "CLIP (Hugging Face)"],
-  [/(^|\.)decoder\.up_blocks\.0\./, "the Stable Diffusion VAE"],
-  [/^first_stage_model\./, "Stable Diffusion (latent diffusion)"],
-  [/(^|\.)quantize\.embedding(\.|$)/, "VQGAN"],
-  [/(^|\.)encoder\.down\.0\.block\.0\./, "VQGAN or a latent diffusion VAE"],
-  [/layer\.0\.attention\.query\.weight$/, "V-JEPA 2"],
-  [/^Mixed_7c\.branch_pool\.conv\.weight$/, "Inception-v3"],
-  [/^stem\.0\.conv\.weight$/, "the demo's feature network"],
-  [/(^|\.)blocks\.0\.attn\.qkv\.weight$/, "a ViT (timm)"],
-  [/layer\.0\.attention\.attention\.query\.weight$/, "a ViT (Hugging Face)"],
-];
-
-/**
- * Says which published network the names of a file look like.
- *
- * @param names names of its tensors
- * @returns the network, or `undefined` for unknown names
- */
-export function guessNetwork(names: readonly string[]): string | undefined {
-  return KNOWN.find(([mark]) => names.some((name) => mark.test(name)))?.[1];
-}
-
 /**
  * Finds a module's parameters in a file under one of its public namings.
  *
@@ -153,7 +135,7 @@ export function matchWeights(
       known.add(part);
       const info = weights.info(part);
       if (info === undefined) missing.push(part);
-      else if (showShape(info.shape) !== showShape(needed)) {
+      else if (!fits(info.shape, needed)) {
         misshaped.push(
           `${part} is ${showShape(info.shape)}, needed ${showShape(needed)}`,
         );
@@ -172,7 +154,7 @@ export function matchWeights(
   ] as const;
   const found = problems.filter(([, list]) => list.length > 0);
   if (found.length > 0) {
-    const text = found.map(([kind, list]) => `${kind} ${list.join(", ")}`);
+    const text = found.map(([kind, list]) => `${kind} ${listNames(list)}`);
     // Networks that share most names differ in what is too much.
     const guess = guessNetwork(surplus);
     if (guess !== undefined) text.push(`the names look like ${guess}`);
@@ -231,6 +213,14 @@ function namingOf(
       needed.join(" or ")
     }`,
   );
+}
+
+/** Whether a shape is the needed one; a matrix may be a 1x1 convolution. */
+function fits(got: Shape, needed: Shape): boolean {
+  const plain = needed.length === 2 && got.length === 4
+    ? [...needed, 1, 1]
+    : needed;
+  return showShape(got) === showShape(plain);
 }
 
 /** Shape in the file of each part of a parameter. */

@@ -8,6 +8,7 @@ import { Parameter } from "../nn/parameter.ts";
 import { linear, type LinearOptions } from "../ops/linear.ts";
 import { type Shape, showShape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { guessNetwork, listNames } from "./known_names.ts";
 
 /** Where weights come from: an open file, or anything that reads like one. */
 export type WeightSource = Pick<TensorFile, "names" | "info" | "read">;
@@ -88,7 +89,7 @@ export class FrozenWeights {
  * @param module what is to be filled
  * @param weights the file; names without the prefix are other networks'
  * @param prefix what the module's names begin with in the file
- * @throws {TypeError} listing every missing, surplus and misshaped name
+ * @throws {TypeError} listing missing, surplus and misshaped names
  */
 export function checkWeights(
   module: Module,
@@ -117,7 +118,9 @@ export function checkWeights(
   ]] as const;
   const found = problems.filter(([, names]) => names.length > 0);
   if (found.length === 0) return;
-  const text = found.map(([kind, names]) => `${kind} ${names.join(", ")}`);
+  const text = found.map(([kind, names]) => `${kind} ${listNames(names)}`);
+  const guess = missing.length > 0 ? guessNetwork(weights.names) : undefined;
+  if (guess !== undefined) text.push(`the names look like ${guess}`);
   throw new TypeError(
     `Cannot load weights into ${module.constructor.name}: ${text.join("; ")}`,
   );

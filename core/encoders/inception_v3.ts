@@ -5,7 +5,7 @@ import { globalAvgPool2d, maxPool2d } from "../ops/pool2d.ts";
 import { resize2d } from "../ops/resize2d.ts";
 import { noGrad } from "../tensor/autograd.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { matchWeights } from "./encoder.ts";
+import { matchWeights, type Published } from "./encoder.ts";
 import type { FrozenWeights, WeightSource } from "./frozen.ts";
 import {
   checkImages,
@@ -98,6 +98,17 @@ function blockE(inputs: number, pooling: "avg" | "max"): InceptionE {
   });
 }
 
+const PUBLISHED: Published = {
+  network: "InceptionV3",
+  unused: /\.num_batches_tracked$/,
+  namings: [{
+    publisher: "torch-fidelity, pytorch-fid",
+    mark: "Mixed_7c.branch_pool.conv.weight",
+    ignored: /^(fc|AuxLogits)\./,
+    place: (name) => ({ names: [name] }),
+  }],
+};
+
 /**
  * Inception-v3 with the weights that define FID, up to the pooled features.
  *
@@ -161,6 +172,21 @@ export class InceptionV3 extends Module {
   readonly Mixed_7c: InceptionE = blockE(2048, "max");
   #weights: FrozenWeights | undefined;
 
+  /** Key of the network. */
+  get name(): string {
+    return "inception_v3";
+  }
+
+  /** Length of an embedding. */
+  get width(): number {
+    return 2048;
+  }
+
+  /** Side of the frames that come in, in pixels; any other is taken too. */
+  get inputSize(): number {
+    return SIDE;
+  }
+
   /**
    * Puts all weights on the device, normalizations folded into convolutions.
    *
@@ -170,18 +196,19 @@ export class InceptionV3 extends Module {
    * @throws {TypeError} if names or shapes are not the network's
    */
   async load(gpu: Gpu, weights: WeightSource): Promise<void> {
-    const matched = matchWeights(this, weights, {
-      network: "InceptionV3",
-      unused: /\.num_batches_tracked$/,
-      namings: [{
-        publisher: "torch-fidelity, pytorch-fid",
-        mark: "Mixed_7c.branch_pool.conv.weight",
-        ignored: /^(fc|AuxLogits)\./,
-        place: (name) => ({ names: [name] }),
-      }],
-    });
+    const matched = matchWeights(this, weights, PUBLISHED);
     this[Symbol.dispose]();
     this.#weights = await loadFolded(gpu, this, matched);
+  }
+
+  /**
+   * Compares names and shapes of a file with the network's.
+   *
+   * @param weights as {@linkcode InceptionV3.load} takes them
+   * @throws {TypeError} if they are not the network's
+   */
+  check(weights: WeightSource): void {
+    matchWeights(this, weights, PUBLISHED);
   }
 
   /**

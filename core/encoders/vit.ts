@@ -295,6 +295,16 @@ export class Vit extends Module {
   }
 
   /**
+   * Compares names and shapes of a file with the network's.
+   *
+   * @param weights a file under any of the network's public namings
+   * @throws {TypeError} if they are not the network's
+   */
+  check(weights: WeightSource): void {
+    matchWeights(this, weights, this.#published);
+  }
+
+  /**
    * Embeds frames by their class token.
    *
    * @param frames (B, side, side, 3) in [0, 1]

@@ -316,6 +316,16 @@ export class VJepa2 extends Module {
   }
 
   /**
+   * Compares names and shapes of a file with the network's.
+   *
+   * @param weights as {@linkcode VJepa2.load} takes them
+   * @throws {TypeError} if they are not the network's
+   */
+  check(weights: WeightSource): void {
+    checkWeights(this, weights, prefixIn(weights, "encoder."));
+  }
+
+  /**
    * Embeds clips or single frames, one clip at a time.
    *
    * @param clips (B, T, 224, 224, 3) with T = 1 or even, or (B, 224, 224, 3),

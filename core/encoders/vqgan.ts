@@ -11,6 +11,7 @@ import { noGrad } from "../tensor/autograd.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import {
+  checkWeights,
   type FrozenWeights,
   loadFrozen,
   prefixIn,
@@ -246,6 +247,16 @@ export class VqganEncoder extends Module {
     const prefix = prefixIn(weights, "encoder.");
     this[Symbol.dispose]();
     this.#weights = await loadFrozen(gpu, this, weights, prefix);
+  }
+
+  /**
+   * Compares names and shapes of a file with the network's.
+   *
+   * @param weights as {@linkcode VqganEncoder.load} takes them
+   * @throws {TypeError} if they are not the network's
+   */
+  check(weights: WeightSource): void {
+    checkWeights(this, weights, prefixIn(weights, "encoder."));
   }
 
   /**
