@@ -40,7 +40,8 @@ const COMMON: Readonly<Record<string, string>> = {
 /** A wrong command line; the message says what to write instead. */
 export class UsageError extends Error {}
 
-function kebab(name: string): string {
+/** Spells a field as a flag: `evalBatch` as `eval-batch`. */
+export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
@@ -61,7 +62,13 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-function nearest(word: string, words: readonly string[]): string {
+/**
+ * The word of a list that is spelled most alike.
+ *
+ * @param word what was written
+ * @param words what could have been meant
+ */
+export function nearest(word: string, words: readonly string[]): string {
   return words.toSorted((a, b) => distance(word, a) - distance(word, b))[0] ??
     "";
 }

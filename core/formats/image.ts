@@ -52,6 +52,34 @@ export function cropCentre(image: Image, width: number, height: number): Image {
   }
   const left = Math.floor((image.width - width) / 2);
   const top = Math.floor((image.height - height) / 2);
+  return crop(image, left, top, width, height);
+}
+
+/**
+ * Cuts a rectangle out of a picture.
+ *
+ * @param image picture
+ * @param left first column
+ * @param top first row
+ * @param width columns
+ * @param height rows
+ * @throws {RangeError} if the rectangle leaves the picture
+ */
+export function crop(
+  image: Image,
+  left: number,
+  top: number,
+  width: number,
+  height: number,
+): Image {
+  if (
+    !(left >= 0 && top >= 0 && left + width <= image.width &&
+      top + height <= image.height)
+  ) {
+    throw new RangeError(
+      `Cannot cut ${width}x${height} at column ${left}, row ${top} out of a picture of ${image.width}x${image.height}`,
+    );
+  }
   const data = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y++) {
     const start = ((top + y) * image.width + left) * 3;

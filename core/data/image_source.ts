@@ -1,0 +1,185 @@
+import { join } from "@std/path";
+import type { Image } from "../formats/image.ts";
+import { readNpz } from "../formats/npy.ts";
+import { createHash } from "node:crypto";
+import { fitFrame, type FrameOptions } from "./frame_job.ts";
+import { FrameLoader } from "./frames.ts";
+
+/** A picture or clip, or why it could not be read. */
+export interface LoadedItem {
+  /** Its place in the source. */
+  readonly index: number;
+  /** (frames, height, width, 3) levels. */
+  readonly levels?: Uint8Array;
+  /** What is wrong with it. */
+  readonly error?: string;
+}
+
+/** Pictures or clips from a folder or an npz file. */
+export interface ImageSource extends Disposable {
+  /** Name of each item: its file, its first file if it is a clip, or row. */
+  readonly names: readonly string[];
+  /** Pictures of an item: 1, or the length of a clip. */
+  readonly frames: number;
+  /** Digest of names and sizes of what is read. */
+  readonly digest: string;
+  /**
+   * Reads items in order.
+   *
+   * @param start first
+   * @param end one past the last
+   */
+  load(start: number, end: number): AsyncIterable<LoadedItem>;
+}
+
+/**
+ * Lists the JPEG and PNG files of a folder, sorted by name.
+ *
+ * @param folder the folder
+ * @param least files that are needed
+ * @throws {Error} if it is no folder or holds fewer; the message names
+ *   subfolders that might be meant
+ */
+export async function listImages(folder: string, least = 1): Promise<string[]> {
+  const names: string[] = [];
+  const folders: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(folder)) {
+      if (entry.isDirectory) folders.push(entry.name);
+      else if (/\.(jpe?g|png)$/i.test(entry.name)) names.push(entry.name);
+    }
+  } catch (error) {
+    throw new Error(
+      `Cannot read images of ${folder}: ${(error as Error).message}`,
+    );
+  }
+  if (names.length < least) {
+    const hint = names.length === 0 && folders.length > 0
+      ? `; it has the folders ${folders.sort().slice(0, 6).join(", ")}`
+      : "";
+    throw new Error(
+      `Cannot read images of ${folder}: it holds ${names.length} JPEG or PNG files, needed at least ${least}${hint}`,
+    );
+  }
+  return names.sort();
+}
+
+/**
+ * Opens a folder of pictures, or an npz file with levels as (n, height, width,
+ * 3) or, for clips, (n, frames, height, width, 3).
+ *
+ * @param input the folder or file
+ * @param options size, crop, filter
+ * @param clip pictures of a clip, in the order of their names, without overlap;
+ *   absent for single pictures
+ * @throws {Error} if there is nothing that fits
+ */
+export async function openImages(
+  input: string,
+  options: FrameOptions,
+  clip?: number,
+): Promise<ImageSource> {
+  return /\.npz$/i.test(input)
+    ? await openArray(input, options, clip)
+    : await openFolder(input, options, clip);
+}
+
+async function openFolder(
+  folder: string,
+  options: FrameOptions,
+  clip = 1,
+): Promise<ImageSource> {
+  const files = await listImages(folder, clip);
+  const count = Math.floor(files.length / clip);
+  const names = Array.from({ length: count }, (_, i) => files[i * clip] ?? "");
+  const hash = createHash("sha256").update(`${folder} ${clip}`);
+  for (const name of files) {
+    const { size, mtime } = await Deno.stat(join(folder, name));
+    hash.update(`${name} ${size} ${mtime?.getTime() ?? 0}\n`);
+  }
+  const loader = new FrameLoader();
+  return {
+    names,
+    frames: clip,
+    digest: hash.digest("hex"),
+    async *load(start, end) {
+      const paths = files.slice(start * clip, end * clip)
+        .map((name) => join(folder, name));
+      let item: Image[] = [];
+      let error: string | undefined;
+      for await (const frame of loader.load(paths, options)) {
+        if (frame.image === undefined) error ??= frame.error ?? "no image";
+        else item.push(frame.image);
+        if (frame.index % clip !== clip - 1) continue;
+        const index = start + Math.floor(frame.index / clip);
+        yield error === undefined
+          ? { index, levels: joined(item) }
+          : { index, error };
+        item = [];
+        error = undefined;
+      }
+    },
+    [Symbol.dispose]: () => loader[Symbol.dispose](),
+  };
+}
+
+async function openArray(
+  path: string,
+  options: FrameOptions,
+  clip?: number,
+): Promise<ImageSource> {
+  const file = await readNpz(path);
+  const rank = clip === undefined ? 4 : 5;
+  const fits = file.names.filter((name) => {
+    const info = file.info(name);
+    return info?.dtype === "u1" && info.shape.length === rank &&
+      info.shape.at(-1) === 3;
+  });
+  const [name = ""] = fits;
+  const shape = file.info(name)?.shape ?? [];
+  const frames = clip === undefined ? 1 : shape[1] ?? 0;
+  const needed = clip === undefined
+    ? "one array of uint8 with shape (n, height, width, 3)"
+    : `one array of uint8 with shape (n, ${clip}, height, width, 3)`;
+  if (fits.length !== 1 || frames !== (clip ?? 1)) {
+    const has = file.names.map((each) => {
+      const info = file.info(each);
+      return `${each}: ${info?.dtype} (${info?.shape.join(", ")})`;
+    });
+    file[Symbol.dispose]();
+    throw new Error(
+      `Cannot read images of ${path}: it holds ${
+        has.join("; ")
+      }, needed ${needed}`,
+    );
+  }
+  const [count = 0] = shape;
+  const [height = 0, width = 0] = shape.slice(-3);
+  const own = height * width * 3;
+  const { size, mtime } = await Deno.stat(path);
+  const text = `${path} ${size} ${mtime?.getTime() ?? 0}`;
+  return {
+    names: Array.from({ length: count }, (_, i) => String(i)),
+    frames,
+    digest: createHash("sha256").update(text).digest("hex"),
+    async *load(start, end) {
+      for (let index = start; index < end; index++) {
+        const row = (await file.readRows(name, index, 1)).data as Uint8Array;
+        const item: Image[] = [];
+        for (let i = 0; i < frames; i++) {
+          const data = row.subarray(i * own, (i + 1) * own);
+          item.push(fitFrame({ width, height, data }, options));
+        }
+        yield { index, levels: joined(item) };
+      }
+    },
+    [Symbol.dispose]: () => file[Symbol.dispose](),
+  };
+}
+
+function joined(images: readonly Image[]): Uint8Array {
+  const one = images[0]?.data.length ?? 0;
+  const levels = new Uint8Array(one * images.length);
+  images.forEach(({ data }, i) => levels.set(data, i * one));
+  return levels;
+}

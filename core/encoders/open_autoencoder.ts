@@ -1,0 +1,46 @@
+import type { FileSource } from "../formats/byte_source.ts";
+import { readWeights } from "../formats/weights.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { AutoencoderKL, DEMO_VAE, SD_VAE } from "./autoencoder_kl.ts";
+import type { FrozenWeights } from "./frozen.ts";
+
+/** An autoencoder on the device. */
+export interface OpenAutoencoder extends Disposable {
+  /** The network. */
+  readonly vae: AutoencoderKL;
+  /** What it is, for reports. */
+  readonly title: string;
+  /** Its memory. */
+  readonly weights: FrozenWeights;
+}
+
+/**
+ * Loads the demo's autoencoder or Stable Diffusion's, as the file's widths
+ * tell. The scaling factor is that of the file's header, if it has one.
+ *
+ * @param gpu device
+ * @param source weights of any format and naming
+ * @throws {TypeError} if the file is of another network
+ */
+export async function openAutoencoder(
+  gpu: Gpu,
+  source: FileSource,
+): Promise<OpenAutoencoder> {
+  using file = await readWeights(source);
+  const [first] = file.info("decoder.conv_in.weight")?.shape ?? [];
+  const isDemo = first === DEMO_VAE.channels.at(-1);
+  const config = isDemo ? DEMO_VAE : SD_VAE;
+  const scalingFactor = Number(
+    file.metadata.scaling_factor ?? config.scalingFactor,
+  );
+  const vae = new AutoencoderKL({ ...config, scalingFactor });
+  const weights = await vae.load(gpu, file);
+  return {
+    vae,
+    weights,
+    title: isDemo
+      ? "the demo's VAE (0.8 M parameters)"
+      : "Stable Diffusion's VAE",
+    [Symbol.dispose]: () => weights[Symbol.dispose](),
+  };
+}

@@ -1,0 +1,84 @@
+import { parseArgs } from "@std/cli";
+import type { z } from "zod";
+import { kebab, nearest, UsageError } from "./flags.ts";
+import { Interrupted } from "./interrupt.ts";
+
+/**
+ * Reads the command line of a command. The schema's fields are the flags, `_`
+ * the words beside them; a typo is answered with the nearest name.
+ *
+ * @param schema strict, all texts but the booleans
+ * @param booleans fields that are flags without a value
+ * @param args command line
+ * @throws {UsageError} naming the flag, what was got and what was needed
+ */
+export function parseCommand<S extends z.ZodObject>(
+  schema: S,
+  booleans: readonly string[],
+  args: readonly string[],
+): z.output<S> {
+  const fields = Object.keys(schema.shape);
+  const flags = fields.filter((field) => field !== "_").map(kebab);
+  const parsed = parseArgs([...args], {
+    string: [
+      "_",
+      ...flags.filter((flag) => !booleans.map(kebab).includes(flag)),
+    ],
+    boolean: booleans.map(kebab),
+  }) as Record<string, unknown>;
+  const given: Record<string, unknown> = {};
+  for (const field of fields) {
+    const value = parsed[kebab(field)];
+    if (value !== undefined) given[field] = value;
+  }
+  const typo = Object.keys(parsed).find((name) =>
+    name !== "_" && !flags.includes(name)
+  );
+  if (typo !== undefined) {
+    throw new UsageError(
+      `Cannot understand --${typo}: did you mean --${nearest(typo, flags)}?`,
+    );
+  }
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const field = String(issue?.path[0] ?? "");
+  const got = given[field] === undefined ? "" : ` ${String(given[field])}`;
+  throw new UsageError(
+    field === "_"
+      ? `Cannot understand the command: ${issue?.message}`
+      : `Cannot use --${kebab(field)}${got}: ${issue?.message}`,
+  );
+}
+
+/**
+ * Runs a command and ends the process: 0 when done, 1 for an error, 2 for a
+ * wrong command line, 130 or 143 when interrupted.
+ *
+ * @param help printed for `--help`
+ * @param work the command; its number is the status
+ * @param args command line
+ */
+export async function runCommand(
+  help: string,
+  work: (args: readonly string[]) => Promise<number | void>,
+  args: readonly string[],
+): Promise<never> {
+  if (args.includes("--help")) {
+    console.log(help);
+    Deno.exit(0);
+  }
+  let status = 0;
+  try {
+    status = await work(args) ?? 0;
+  } catch (error) {
+    if (error instanceof Interrupted) {
+      console.error("Stopped. The same command goes on from here.");
+      Deno.exit(error.status);
+    }
+    status = error instanceof UsageError ? 2 : 1;
+    console.error((error as Error).message);
+    if (status === 2) console.error("See --help");
+  }
+  Deno.exit(status);
+}
