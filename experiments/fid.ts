@@ -7,10 +7,12 @@
 import { parseArgs } from "@std/cli";
 import { fromFileUrl, join } from "@std/path";
 import { FrameLoader } from "../core/data/frames.ts";
+import { listImages } from "../core/data/image_source.ts";
 import { DemoFeatureNet } from "../core/encoders/demo_features.ts";
 import { InceptionV3 } from "../core/encoders/inception_v3.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { writeAtomic } from "../core/experiment/run_directory.ts";
+import { digestFile } from "../core/formats/digest.ts";
 import { readWeights } from "../core/formats/weights.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
 import type { Features } from "../core/metrics/features.ts";
@@ -36,34 +38,14 @@ const DEMO = fromFileUrl(
 
 const IMAGES_AT_ONCE = 16;
 
-async function imagesOf(folder: string): Promise<string[]> {
-  const paths: string[] = [];
-  try {
-    for await (const entry of Deno.readDir(folder)) {
-      if (entry.isFile && /\.(jpe?g|png)$/i.test(entry.name)) {
-        paths.push(join(folder, entry.name));
-      }
-    }
-  } catch (error) {
-    throw new Error(
-      `Cannot read images of ${folder}: ${(error as Error).message}`,
-    );
-  }
-  if (paths.length < 2) {
-    throw new Error(
-      `Cannot score ${folder}: it holds ${paths.length} images, needed at least 2`,
-    );
-  }
-  return paths.sort();
-}
-
 async function featuresOf(
   gpu: Gpu,
   network: DemoFeatureNet | InceptionV3,
   folder: string,
   size: number,
 ): Promise<{ features: Features; unreadable: number }> {
-  const paths = await imagesOf(folder);
+  const names = await listImages(folder, 2);
+  const paths = names.map((name) => join(folder, name));
   const line = new ProgressLine(folder, () => gpu.memory().bytes);
   const rows: number[] = [];
   let unreadable = 0;
@@ -154,8 +136,6 @@ async function score(args: readonly string[]): Promise<void> {
   const name = weights === undefined
     ? "the demo's feature network, not Inception"
     : "Inception-v3";
-  const bytes = await Deno.readFile(weights ?? DEMO);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   const result = {
     fid: distance.value,
     fidRoute: distance.route,
@@ -166,7 +146,7 @@ async function score(args: readonly string[]): Promise<void> {
     n: distance.n,
     unreadable: [first.unreadable, second.unreadable],
     network: name,
-    weights: digest.toHex(),
+    weights: await digestFile(weights ?? DEMO),
   };
   console.log(
     `FID ${result.fid.toFixed(3)}   KID ${

@@ -21,6 +21,7 @@ import {
 } from "../core/experiment/experiment.ts";
 import type { CommonFlags } from "../core/experiment/flags.ts";
 import { digestText } from "../core/experiment/run_directory.ts";
+import { digestFile } from "../core/formats/digest.ts";
 import {
   readSafetensors,
   toFloat32,
@@ -46,11 +47,7 @@ import {
   readWindows,
   type WindowedData,
 } from "./frontier/data.ts";
-import {
-  digestOf,
-  type FrozenNetworks,
-  loadNetworks,
-} from "./frontier/networks.ts";
+import { type FrozenNetworks, loadNetworks } from "./frontier/networks.ts";
 import {
   type FrontierParams,
   frontierParams,
@@ -639,7 +636,7 @@ async function inputs(
 ): Promise<Record<string, string>> {
   const digests: Record<string, string> = {};
   for (const [name, path] of Object.entries(flags.files)) {
-    digests[name] = await digestOf(path);
+    digests[name] = await digestFile(path);
   }
   digests.data = flags.data === undefined
     ? "embedded world"
@@ -656,8 +653,9 @@ export const frontier = defineExperiment<FrontierParams>({
   params: frontierParams,
   presets: frontierPresets,
   files: {
-    vae: "weights of Stable Diffusion's VAE (safetensors, diffusers' names)",
-    inception: "weights of the FID Inception-v3 (safetensors)",
+    vae:
+      "weights of Stable Diffusion's VAE (safetensors, .pth, .ckpt; names of diffusers or latent diffusion)",
+    inception: "weights of the FID Inception-v3 (.pth, safetensors)",
   },
   plan: planFrontier,
   inputs,

@@ -1,15 +1,12 @@
 import { fromFileUrl } from "@std/path";
 import {
-  AutoencoderKL,
-  DEMO_VAE,
-  SD_VAE,
-} from "../../core/encoders/autoencoder_kl.ts";
-import {
   DEMO_FEATURES,
   DemoFeatureNet,
 } from "../../core/encoders/demo_features.ts";
 import { InceptionV3 } from "../../core/encoders/inception_v3.ts";
-import { readSafetensors } from "../../core/formats/safetensors.ts";
+import { openAutoencoder } from "../../core/encoders/open_autoencoder.ts";
+import { digestFile } from "../../core/formats/digest.ts";
+import { readWeights } from "../../core/formats/weights.ts";
 import type { Gpu } from "../../core/gpu/gpu.ts";
 import { noGrad } from "../../core/tensor/autograd.ts";
 import { tensor } from "../../core/tensor/create.ts";
@@ -59,13 +56,6 @@ const WEIGHTS = new URL("../../fixtures/weights/", import.meta.url);
 /** Images that are on the device at once. */
 const IMAGES_AT_ONCE = 32;
 
-/** Hexadecimal SHA-256 of a file. */
-export async function digestOf(path: string): Promise<string> {
-  const bytes = await Deno.readFile(path);
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return hash.toHex();
-}
-
 /**
  * Loads the frozen networks: those of the demo, or full-size ones from files.
  *
@@ -83,17 +73,8 @@ export async function loadNetworks(
     fromFileUrl(new URL("demo_vae.safetensors", WEIGHTS));
   const featurePath = files.inception ??
     fromFileUrl(new URL("demo_features.safetensors", WEIGHTS));
-  using vaeFile = await readSafetensors(vaePath);
-  const isDemo = vaeFile.info("decoder.conv_in.weight")?.shape[0] !== 512;
-  const scalingFactor = Number(
-    vaeFile.metadata.scaling_factor ?? SD_VAE.scalingFactor,
-  );
-  const vae = new AutoencoderKL({
-    ...(isDemo ? DEMO_VAE : SD_VAE),
-    scalingFactor,
-  });
-  const vaeWeights = await vae.load(gpu, vaeFile);
-  using featureFile = await readSafetensors(featurePath);
+  const { vae, title, weights } = await openAutoencoder(gpu, vaePath);
+  using featureFile = await readWeights(featurePath);
   const network = files.inception === undefined
     ? new DemoFeatureNet()
     : new InceptionV3();
@@ -124,14 +105,12 @@ export async function loadNetworks(
   const pixels = size * size * 3;
   const latentSize = 4 * side * side;
   return {
-    vaeName: isDemo
-      ? "the demo's VAE (0.8 M parameters)"
-      : "Stable Diffusion's VAE",
-    vaeDigest: await digestOf(vaePath),
+    vaeName: title,
+    vaeDigest: await digestFile(vaePath),
     featureName: files.inception === undefined
       ? "the demo's feature network (192 features, not Inception)"
       : "Inception-v3 (2048 features)",
-    featureDigest: await digestOf(featurePath),
+    featureDigest: await digestFile(featurePath),
     featureWidth: files.inception === undefined ? DEMO_FEATURES : 2048,
     latentShape,
     encode: (frames) =>
@@ -159,7 +138,7 @@ export async function loadNetworks(
         (x) => network.encode(x),
       ),
     [Symbol.dispose]: () => {
-      vaeWeights[Symbol.dispose]();
+      weights[Symbol.dispose]();
       network[Symbol.dispose]();
     },
   };

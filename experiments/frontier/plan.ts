@@ -58,7 +58,7 @@ export async function planFrontier(
     }
     if (flags.files.inception === undefined) {
       missing.push(
-        "--inception FILE: weights-inception-2015-12-05-6726825d of torch-fidelity, as safetensors",
+        "--inception FILE: weights-inception-2015-12-05-6726825d.pth of torch-fidelity",
       );
     }
   }

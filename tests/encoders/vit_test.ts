@@ -6,7 +6,7 @@ import {
   DinoV2S14,
   interpolatePositions,
 } from "../../core/encoders/dinov2_s14.ts";
-import { type Encoder } from "../../core/encoders/encoder.ts";
+import type { Encoder } from "../../core/encoders/encoder.ts";
 import { loadFrozen, type WeightSource } from "../../core/encoders/frozen.ts";
 import type { Vit, VitConfig } from "../../core/encoders/vit.ts";
 import { VIT_S16, VitS16 } from "../../core/encoders/vit_s16.ts";

@@ -1,0 +1,285 @@
+/**
+ * Encodes images to latents, and decodes latents to images.
+ *
+ * @module
+ */
+
+import { basename, fromFileUrl, join } from "@std/path";
+import { z } from "zod";
+import { openImages } from "../core/data/image_source.ts";
+import { cacheLatents } from "../core/data/latents.ts";
+import {
+  type OpenAutoencoder,
+  openAutoencoder,
+} from "../core/encoders/open_autoencoder.ts";
+import { parseCommand, runCommand } from "../core/experiment/command.ts";
+import { UsageError } from "../core/experiment/flags.ts";
+import { Interrupt } from "../core/experiment/interrupt.ts";
+import { checkOutput, writeRows } from "../core/experiment/output.ts";
+import { ProgressLine } from "../core/experiment/progress.ts";
+import { digestText, writeAtomic } from "../core/experiment/run_directory.ts";
+import { digestFile } from "../core/formats/digest.ts";
+import { readNpz } from "../core/formats/npy.ts";
+import { encodePng } from "../core/formats/png.ts";
+import { readSafetensors, toFloat32 } from "../core/formats/safetensors.ts";
+import { Gpu } from "../core/gpu/gpu.ts";
+import { permute } from "../core/ops/permute.ts";
+import { noGrad } from "../core/tensor/autograd.ts";
+import { tensor } from "../core/tensor/create.ts";
+
+const HELP = `vae encode|decode: images to latents and back
+
+  vae encode --input DIR|FILE.npz --output FILE.npz|.safetensors
+  vae decode --input FILE.npz|.safetensors --output DIR
+
+  --weights FILE    Stable Diffusion's VAE, safetensors, .pth or .ckpt; without
+                    it the demo's small one
+  --size N          side the images are cropped and resized to, Lanczos
+                    (256; 64 for the demo's)
+  --batch N         images at once (1; 16 for the demo's)
+
+Latents are the posterior's mean, scaled, (n, 4, height, width). Interrupted,
+the same command goes on. Unreadable images are named and left out.`;
+
+const positive = z.coerce.number("it needs a positive integer")
+  .int("it needs a positive integer").min(1, "it needs a positive integer");
+
+const Options = z.strictObject({
+  _: z.tuple(
+    [z.enum(["encode", "decode"], "say encode or decode")],
+    "say encode or decode",
+  ),
+  input: z.string("it needs a folder or file").min(1),
+  output: z.string("it needs a folder or file").min(1),
+  weights: z.string().min(1).optional(),
+  size: positive.optional(),
+  batch: positive.optional(),
+});
+
+const SHIPPED = fromFileUrl(
+  new URL("../fixtures/weights/demo_vae.safetensors", import.meta.url),
+);
+
+/** Latent channels of both autoencoders. */
+const CHANNELS = 4;
+
+async function encode(
+  gpu: Gpu,
+  { vae, title }: OpenAutoencoder,
+  isDemo: boolean,
+  weights: string,
+  options: z.output<typeof Options>,
+): Promise<void> {
+  const { input, output, batch = isDemo ? 16 : 1 } = options;
+  const size = options.size ?? (isDemo ? 64 : 256);
+  if (size % vae.factor !== 0) {
+    throw new UsageError(
+      `Cannot use --size ${size}: it needs a multiple of ${vae.factor}`,
+    );
+  }
+  await checkOutput(output);
+  using source = await openImages(input, {
+    size: [size, size],
+    crop: "centre",
+    filter: "lanczos",
+  });
+  const digest = await digestFile(weights);
+  const key = await digestText(`${digest} ${source.digest} ${size}`);
+  const folder = join("runs", "vae", key.slice(0, 16));
+  const side = size / vae.factor;
+  const own = CHANNELS * side * side;
+  const total = source.names.length;
+  using interrupt = new Interrupt();
+  const line = new ProgressLine("encode", () => gpu.memory().bytes);
+  const errors: string[] = [];
+  let done = 0;
+  const cached = await cacheLatents({
+    directory: folder,
+    digest: key,
+    frames: total,
+    size: own,
+    shard: isDemo ? 256 : 32,
+    encode: async (start, end) => {
+      done = start;
+      const rows = new Float32Array((end - start) * own).fill(NaN);
+      let waiting: { index: number; levels: Uint8Array }[] = [];
+      const flush = async () => {
+        if (waiting.length === 0) return;
+        using _ = gpu.scope();
+        const pixels = size * size * 3;
+        const values = new Float32Array(waiting.length * pixels);
+        waiting.forEach(({ levels }, i) => {
+          for (let k = 0; k < pixels; k++) {
+            values[i * pixels + k] = levels[k]! / 127.5 - 1;
+          }
+        });
+        const x = tensor(gpu, values).reshape([waiting.length, size, size, 3]);
+        const z = noGrad(() => permute(vae.encode(x), [0, 3, 1, 2]));
+        const got = await z.read() as Float32Array;
+        waiting.forEach(({ index }, i) => {
+          rows.set(got.subarray(i * own, (i + 1) * own), (index - start) * own);
+          line.update({ done: ++done, total });
+        });
+        waiting = [];
+      };
+      for await (const { index, levels, error } of source.load(start, end)) {
+        if (levels === undefined) {
+          errors.push(`${source.names[index]}: ${error}`);
+          done++;
+        } else waiting.push({ index, levels });
+        if (waiting.length === batch) await flush();
+      }
+      await flush();
+      return rows;
+    },
+    shouldStop: () => interrupt.requested,
+  });
+  line.end();
+  if (cached === undefined) return interrupt.check();
+  const { latents } = cached;
+  const kept = source.names.map((_, i) => i)
+    .filter((i) => !Number.isNaN(latents[i * own]));
+  for (const error of errors) console.error(`Left out ${error}`);
+  if (kept.length === 0) {
+    throw new Error(
+      `Cannot encode ${input}: none of its ${total} images can be read`,
+    );
+  }
+  const data = new Float32Array(kept.length * own);
+  kept.forEach((row, i) => {
+    data.set(latents.subarray(row * own, (row + 1) * own), i * own);
+  });
+  await writeRows(output, {
+    name: "latents",
+    shape: [kept.length, CHANNELS, side, side],
+    data,
+    names: kept.map((row) => source.names[row] ?? ""),
+    about: { vae: title, weights: digest },
+  });
+  await Deno.remove(folder, { recursive: true });
+  console.log(
+    `${kept.length} images to (${CHANNELS}, ${side}, ${side}) by ${title}; ${output}`,
+  );
+}
+
+interface Latents {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+  readonly names: readonly string[];
+}
+
+async function readLatents(path: string): Promise<Latents> {
+  const [shape, data, names] = await latentsOf(path);
+  const [count = 0, channels = 0, ...rest] = shape;
+  if (channels !== CHANNELS || rest.length !== 2) {
+    throw new Error(
+      `Cannot decode ${path}: its latents have shape (${
+        shape.join(", ")
+      }), needed (n, ${CHANNELS}, height, width)`,
+    );
+  }
+  const row = data.findIndex((value) => !Number.isFinite(value));
+  if (row >= 0) {
+    const index = Math.floor(row / (data.length / count));
+    throw new Error(
+      `Cannot decode ${path}: latent ${index} holds ${
+        data[row]
+      }, needed finite numbers`,
+    );
+  }
+  return { shape, data, names };
+}
+
+async function latentsOf(
+  path: string,
+): Promise<[readonly number[], Float32Array, readonly string[]]> {
+  if (path.endsWith(".npz")) {
+    using file = await readNpz(path);
+    const { shape, data } = await file.read("latents");
+    const names = file.info("names") === undefined
+      ? []
+      : (await file.read("names")).data as readonly string[];
+    return [shape, Float32Array.from(data as Float32Array), names];
+  }
+  using file = await readSafetensors(path);
+  const latents = await file.read("latents");
+  const names = JSON.parse(file.metadata.names ?? "[]") as string[];
+  return [latents.shape, toFloat32(latents), names];
+}
+
+async function decode(
+  gpu: Gpu,
+  { vae, title }: OpenAutoencoder,
+  isDemo: boolean,
+  options: z.output<typeof Options>,
+): Promise<void> {
+  const { input, output, batch = isDemo ? 16 : 1 } = options;
+  const { shape, data, names } = await readLatents(input);
+  const [count = 0, , height = 0, width = 0] = shape;
+  await Deno.mkdir(output, { recursive: true });
+  const files = Array.from({ length: count }, (_, i) => {
+    const name = names[i] ?? String(i).padStart(5, "0");
+    return join(output, `${basename(name).replace(/\.\w+$/, "")}.png`);
+  });
+  if (new Set(files).size < count) {
+    files.forEach((_, i) =>
+      files[i] = join(output, `${String(i).padStart(5, "0")}.png`)
+    );
+  }
+  const own = data.length / count;
+  const pixels = [height * vae.factor, width * vae.factor] as const;
+  using interrupt = new Interrupt();
+  const line = new ProgressLine("decode", () => gpu.memory().bytes);
+  const missing: number[] = [];
+  for (const [i, file] of files.entries()) {
+    const exists = await Deno.stat(file).then(() => true, () => false);
+    if (!exists) missing.push(i);
+  }
+  for (let i = 0; i < missing.length; i += batch) {
+    interrupt.check();
+    using _ = gpu.scope();
+    const some = missing.slice(i, i + batch);
+    const values = new Float32Array(some.length * own);
+    some.forEach((row, k) => {
+      values.set(data.subarray(row * own, (row + 1) * own), k * own);
+    });
+    const z = tensor(gpu, values)
+      .reshape([some.length, CHANNELS, height, width]);
+    const images = noGrad(() => vae.decode(permute(z, [0, 2, 3, 1])));
+    const got = await images.read() as Float32Array;
+    const size = pixels[0] * pixels[1] * 3;
+    for (const [k, row] of some.entries()) {
+      const levels = Uint8Array.from(
+        got.subarray(k * size, (k + 1) * size),
+        (value) => Math.round(value * 255),
+      );
+      const png = encodePng({
+        width: pixels[1],
+        height: pixels[0],
+        data: levels,
+      });
+      await writeAtomic(files[row] ?? "", png);
+    }
+    line.update({ done: i + some.length, total: missing.length });
+  }
+  line.end();
+  const before = count - missing.length;
+  console.log(
+    `${missing.length} images of ${pixels[1]}x${
+      pixels[0]
+    } by ${title}; ${output}${before === 0 ? "" : `; ${before} were there`}`,
+  );
+}
+
+async function run(args: readonly string[]): Promise<void> {
+  const options = parseCommand(Options, [], args);
+  const weights = options.weights ?? SHIPPED;
+  using gpu = await Gpu.open();
+  using open = await openAutoencoder(gpu, weights);
+  const isDemo = open.title.includes("demo");
+  await (options._[0] === "encode"
+    ? encode(gpu, open, isDemo, weights, options)
+    : decode(gpu, open, isDemo, options));
+}
+
+if (import.meta.main) await runCommand(HELP, run, Deno.args);
