@@ -7,6 +7,7 @@ import { matmul } from "../ops/matmul.ts";
 import { add, clamp, exp, mul, silu } from "../ops/pointwise.ts";
 import { resize2d } from "../ops/resize2d.ts";
 import { softmax } from "../ops/softmax.ts";
+import { isGradEnabled } from "../tensor/autograd.ts";
 import { normal } from "../tensor/random.ts";
 import type { Key } from "../tensor/philox.ts";
 import { showShape } from "../tensor/shape.ts";
@@ -187,6 +188,25 @@ class Sampler extends Module {
   }
 }
 
+/** One step of an encoder or decoder. */
+type Step = (x: Tensor) => Tensor;
+
+/**
+ * Applies steps one after another. Without gradients each step's input is
+ * freed after it, so that memory is that of the largest step.
+ */
+function applySteps(x: Tensor, steps: readonly Step[]): Tensor {
+  if (isGradEnabled()) return steps.reduce((y, step) => step(y), x);
+  let y = x;
+  for (const step of steps) {
+    using scope = x.gpu.scope();
+    const next = scope.keep(step(y));
+    if (y !== x) y.free();
+    y = next;
+  }
+  return y;
+}
+
 /** The residual blocks of one resolution, and the way to the next. */
 class Level extends Module {
   readonly resnets: readonly ResnetBlock[];
@@ -209,15 +229,19 @@ class Level extends Module {
     if (then === "up") this.upsamplers = [new Sampler(outputs, 1)];
   }
 
-  forward(x: Tensor): Tensor {
-    for (const block of this.resnets) x = block.forward(x);
-    if (this.downsamplers) x = this.downsamplers[0].conv.forward(x);
-    if (this.upsamplers) {
-      const [, height = 0, width = 0] = x.shape;
-      const larger = resize2d(x, [2 * height, 2 * width], "nearest");
-      x = this.upsamplers[0].conv.forward(larger);
+  /** Its blocks, then the way to the next resolution. */
+  get steps(): Step[] {
+    const steps: Step[] = this.resnets.map((block) => (x) => block.forward(x));
+    const { downsamplers, upsamplers } = this;
+    if (downsamplers) steps.push((x) => downsamplers[0].conv.forward(x));
+    if (upsamplers) {
+      steps.push((x) => {
+        const [, height = 0, width = 0] = x.shape;
+        const larger = resize2d(x, [2 * height, 2 * width], "nearest");
+        return upsamplers[0].conv.forward(larger);
+      });
     }
-    return x;
+    return steps;
   }
 }
 
@@ -245,10 +269,12 @@ class Encoder extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    x = this.convIn.forward(x);
-    for (const level of this.downBlocks) x = level.forward(x);
-    x = this.midBlock.forward(x);
-    return this.convOut.forward(silu(this.convNormOut.forward(x)));
+    return applySteps(x, [
+      (y) => this.convIn.forward(y),
+      ...this.downBlocks.flatMap((level) => level.steps),
+      (y) => this.midBlock.forward(y),
+      (y) => this.convOut.forward(silu(this.convNormOut.forward(y))),
+    ]);
   }
 }
 
@@ -277,9 +303,12 @@ class Decoder extends Module {
   }
 
   forward(z: Tensor): Tensor {
-    let x = this.midBlock.forward(this.convIn.forward(z));
-    for (const level of this.upBlocks) x = level.forward(x);
-    return this.convOut.forward(silu(this.convNormOut.forward(x)));
+    return applySteps(z, [
+      (y) => this.convIn.forward(y),
+      (y) => this.midBlock.forward(y),
+      ...this.upBlocks.flatMap((level) => level.steps),
+      (y) => this.convOut.forward(silu(this.convNormOut.forward(y))),
+    ]);
   }
 }
 
