@@ -88,7 +88,7 @@ const HUGGING_FACE: Naming = {
 };
 
 const PUBLISHED: Published = {
-  network: "ClipB32",
+  network: "ClipVitB32",
   namings: [OPENAI, HUGGING_FACE],
 };
 
@@ -98,7 +98,7 @@ const PUBLISHED: Published = {
  *
  * Source: Section 5.1; Radford et al. 2021; open_clip `ViT-B-32-quickgelu`.
  */
-export class ClipB32 extends Vit {
+export class ClipVitB32 extends Vit {
   /**
    * Creates it from its sizes.
    *

@@ -6,7 +6,7 @@
 
 import type { PillowFilter } from "../formats/pillow_resize.ts";
 import type { Module } from "../nn/module.ts";
-import { ClipB32 } from "./clip_b32.ts";
+import { ClipVitB32 } from "./clip_b32.ts";
 import { DemoFeatureNet } from "./demo_features.ts";
 import { DinoV2S14 } from "./dinov2_s14.ts";
 import type { Encoder } from "./encoder.ts";
@@ -102,7 +102,7 @@ export const encoders: Readonly<Record<string, EncoderEntry>> = {
     },
     frames: SQUEEZED,
     recommended: { side: 224, crop: 224, filter: "bicubic" },
-    create: () => new ClipB32(),
+    create: () => new ClipVitB32(),
   },
   vjepa2: {
     title: "V-JEPA 2 ViT-L: 1024 features of a frame or a clip",

@@ -13,6 +13,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { Gpu } from "../../mod.ts";
 import { writeJson } from "../support/write_json.ts";
 import { cases } from "./cases.ts";
+import { networkCases } from "./network_cases.ts";
 import { peerRows } from "./peers.ts";
 
 /** A measured row. */
@@ -36,6 +37,10 @@ const args = parseArgs(Deno.args, {
   boolean: ["profile"],
 });
 const filter = String(args["filter"] ?? "");
+/** Cases whose name holds one of these are run; "networks" is a group. */
+const names = filter === "networks"
+  ? networkCases.map(({ name }) => name)
+  : filter.split(",");
 const rounds = Number(args["rounds"] ?? 5);
 
 /** PyTorch in a process of its own, or `undefined` where it is missing. */
@@ -113,13 +118,18 @@ console.log(
 );
 const wait = await waitCost(gpu);
 const rows: Row[] = [];
-for (const { name, atLeast, aim, flops, prepare } of cases) {
-  if (!name.includes(filter)) continue;
+for (
+  const { name, atLeast, aim, flops, prepare } of [
+    ...cases,
+    ...networkCases,
+  ]
+) {
+  if (!names.some((text) => name.includes(text))) continue;
   let ms = Infinity;
   let torchMs = NaN;
   {
     using _ = gpu.scope();
-    const run = prepare(gpu);
+    const run = await prepare(gpu);
     await measure(gpu, run, 1);
     const once = Math.max(0.1, (await measure(gpu, run, 3) - wait) / 3);
     const repetitions = Math.max(2, Math.ceil(TURN_MS / once));

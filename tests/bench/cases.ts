@@ -36,7 +36,7 @@ export interface BenchCase {
   /** Floating-point operations of one repetition, if they are the point. */
   readonly flops?: number;
   /** Allocates operands once and returns one repetition, which only records. */
-  readonly prepare: (gpu: Gpu) => () => void;
+  readonly prepare: (gpu: Gpu) => (() => void) | Promise<() => void>;
 }
 
 const draw = (gpu: Gpu, shape: number[], index: number) =>

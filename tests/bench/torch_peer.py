@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_networks import cases as network_cases
+
 torch.manual_seed(0)
 torch.set_num_threads(2)
 
@@ -149,6 +151,8 @@ for side, source, target in ((35, 64, 96), (17, 192, 192), (8, 384, 384)):
     CASES[f"conv {side} {source} to {target}"] = forward(
         (8, source, side, side), (target, source, 3, 3), (target,), run=conv
     )
+
+CASES.update(network_cases(Block))
 
 
 def blas():

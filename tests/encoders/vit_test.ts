@@ -1,6 +1,6 @@
 import { guessNetwork } from "../../core/encoders/known_names.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { CLIP_B32, ClipB32 } from "../../core/encoders/clip_b32.ts";
+import { CLIP_B32, ClipVitB32 } from "../../core/encoders/clip_b32.ts";
 import {
   DINOV2_S14,
   DinoV2S14,
@@ -89,8 +89,8 @@ const SMALL: Record<string, SmallCase> = {
       side,
     },
   ])),
-  ClipB32: {
-    make: () => new ClipB32(SMALL_CLIP),
+  ClipVitB32: {
+    make: () => new ClipVitB32(SMALL_CLIP),
     fixture: "clip_small",
     suffix: "",
     side: 24,
@@ -216,10 +216,10 @@ Deno.test("DinoV2S14 agrees with PyTorch at full width", async () => {
   assert(error < TOLERANCE, `tokens are off by ${error.toExponential(1)}`);
 });
 
-Deno.test("ClipB32 agrees with PyTorch at full width", async () => {
+Deno.test("ClipVitB32 agrees with PyTorch at full width", async () => {
   const gpu = await testGpu();
   const fixture = await readFixture("vit_full");
-  const model = new ClipB32();
+  const model = new ClipVitB32();
   using _weights = await loadFrozen(gpu, model, published(model), "");
   using _ = gpu.scope();
   const frame = framesOn(gpu, 224, 1);
@@ -323,7 +323,7 @@ function clipForHuggingFace(state: StateDict): StateDict {
   return result;
 }
 
-Deno.test("DinoV2S14 and ClipB32 give equal bits from all public namings", async () => {
+Deno.test("DinoV2S14 and ClipVitB32 give equal bits from all public namings", async () => {
   const gpu = await testGpu();
   const dino = withPrefix(await readFixture("dinov2_small"), "state.");
   const clip = withPrefix(await readFixture("clip_small"), "state.");
@@ -334,7 +334,7 @@ Deno.test("DinoV2S14 and ClipB32 give equal bits from all public namings", async
       { ...dino, mask_token: one },
       dinoForHuggingFace(dino),
     ]],
-    [new ClipB32(SMALL_CLIP), 24, [
+    [new ClipVitB32(SMALL_CLIP), 24, [
       clip,
       { ...clip, "logit_scale": one, "transformer.resblocks.0.x": one },
       withPrefix(clip, "visual."),
@@ -355,13 +355,13 @@ Deno.test("DinoV2S14 and ClipB32 give equal bits from all public namings", async
   }
 });
 
-Deno.test("VitS16, DinoV2S14 and ClipB32 have the published numbers of parameters", () => {
+Deno.test("VitS16, DinoV2S14 and ClipVitB32 have the published numbers of parameters", () => {
   assertEquals(new VitS16().parameterCount, 21_665_664);
   // The file's positions and mask token, less the interpolated positions.
   const surplus = (1370 - 257) * 384 + 384;
   assertEquals(new DinoV2S14().parameterCount, 22_056_576 - surplus);
-  assertEquals(new ClipB32().parameterCount, 87_849_216);
-  const encoders: Encoder[] = [new VitS16(), new DinoV2S14(), new ClipB32()];
+  assertEquals(new ClipVitB32().parameterCount, 87_849_216);
+  const encoders: Encoder[] = [new VitS16(), new DinoV2S14(), new ClipVitB32()];
   assertEquals(
     encoders.map(({ name, width, inputSize }) => [name, width, inputSize]),
     [["vit_s16", 384, 224], ["dino_vits14", 384, 224], ["clip_b32", 512, 224]],
@@ -398,14 +398,14 @@ Deno.test("VitS16 refuses files of other networks, saying which, and other frame
     error.message.includes("pos_embed is (1, 82, 32), needed (1, 37, 32)"),
   );
   assert(error.message.endsWith("the names look like DINOv2"));
-  const other = new ClipB32(SMALL_CLIP);
+  const other = new ClipVitB32(SMALL_CLIP);
   const damaged = { ...clipForHuggingFace(clip) };
   const gone = "vision_model.encoder.layers.1.self_attn.k_proj.bias";
   delete damaged[gone];
   await assertRejects(
     () => other.load(gpu, weightsOf(damaged)),
     TypeError,
-    `Cannot load weights into ClipB32: missing ${gone}`,
+    `Cannot load weights into ClipVitB32: missing ${gone}`,
   );
   assertThrows(
     () => new VitS16({ ...SMALL_VIT, heads: 3 }),
