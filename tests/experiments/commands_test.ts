@@ -1,0 +1,239 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import config from "../../deno.json" with { type: "json" };
+import { fitFrame } from "../../core/data/frame_job.ts";
+import { DemoFeatureNet } from "../../core/encoders/demo_features.ts";
+import { encoders } from "../../core/encoders/mod.ts";
+import { openAutoencoder } from "../../core/encoders/open_autoencoder.ts";
+import { decodeImage, type Image } from "../../core/formats/image.ts";
+import { readNpz, writeNpz } from "../../core/formats/npy.ts";
+import { readSafetensors } from "../../core/formats/safetensors.ts";
+import { noGrad } from "../../core/tensor/autograd.ts";
+import { tensor } from "../../core/tensor/create.ts";
+import { testGpu } from "../support/gpu.ts";
+import { tinyJpeg, tinyPng } from "../support/tiny_nuscenes.ts";
+
+const root = fromFileUrl(new URL("../..", import.meta.url));
+const SHIPPED = join(root, "fixtures/weights");
+
+/** Runs a task as `run` does, in its sandbox. */
+async function task(
+  name: "embed" | "vae" | "weights",
+  folder: string,
+  ...args: string[]
+) {
+  const words = config.tasks[name].command
+    .replace("$WORLD_ACTION_READ", "")
+    .replace("$WORLD_ACTION_WRITE", `,${folder}`)
+    .split(" ");
+  const { code, stdout, stderr } = await new Deno.Command("deno", {
+    cwd: root,
+    args: [...words.slice(1), ...args],
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+const FRAMES = 5;
+
+/** A folder of five pictures, one broken file, and one that is none. */
+async function pictures(name: string): Promise<{
+  folder: string;
+  images: Image[];
+}> {
+  const folder = `.test/${name}`;
+  await Deno.remove(join(root, folder), { recursive: true }).catch(() => {});
+  await Deno.mkdir(join(root, folder, "in"), { recursive: true });
+  const images: Image[] = [];
+  for (let i = 0; i < FRAMES; i++) {
+    const png = tinyPng(40, 24, 50 * i);
+    await Deno.writeFile(join(root, folder, "in", `frame-${i}.png`), png);
+    images.push(await decodeImage(png));
+  }
+  const cut = tinyJpeg().subarray(0, 200);
+  await Deno.writeFile(join(root, folder, "in", "broken.jpg"), cut);
+  await Deno.writeTextFile(join(root, folder, "in", "notes.txt"), "no image");
+  return { folder, images };
+}
+
+Deno.test("embed embeds a folder and an npz file alike, and names what it cannot read", async () => {
+  const { folder, images } = await pictures("embed");
+  const output = `${folder}/rows.npz`;
+  const args = ["demo_features", "--input", `${folder}/in`, "--batch", "2"];
+  const done = await task("embed", folder, ...args, "--output", output);
+  assertEquals(done.code, 0, done.stderr);
+  assertMatch(done.stderr, /Left out broken\.jpg: Cannot read/);
+  assertMatch(done.stdout, /5 images to \(192\), .* a second .*1 unreadable/);
+  using file = await readNpz(join(root, output));
+  const { shape, data } = await file.read("embeddings");
+  assertEquals(shape, [FRAMES, 192]);
+  const { data: names } = await file.read("names");
+  assertEquals(names[4], "frame-4.png");
+
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  using network = new DemoFeatureNet();
+  using weights = await readSafetensors(
+    join(SHIPPED, "demo_features.safetensors"),
+  );
+  await network.load(gpu, weights);
+  const options = {
+    size: [64, 64],
+    crop: "centre",
+    filter: "bicubic",
+  } as const;
+  const levels = images.flatMap((image) => [...fitFrame(image, options).data]);
+  const frames = tensor(gpu, Float32Array.from(levels, (level) => level / 255));
+  const wanted = await noGrad(() =>
+    network.encode(frames.reshape([FRAMES, 64, 64, 3]))
+  ).read();
+  for (const [i, value] of wanted.entries()) {
+    const error = Math.abs(Number(data[i]) - value) / (1 + Math.abs(value));
+    assert(error < 1e-5, `value ${i}: ${data[i]}, wanted ${value}`);
+  }
+
+  const array = `${folder}/frames.npz`;
+  await writeNpz(join(root, array), {
+    frames: {
+      shape: [FRAMES, 24, 40, 3],
+      data: Uint8Array.from(images.flatMap((image) => [...image.data])),
+    },
+  });
+  const other = `${folder}/rows.safetensors`;
+  const again = await task(
+    "embed",
+    folder,
+    "demo_features",
+    ...["--input", array, "--batch", "2", "--output", other],
+  );
+  assertEquals(again.code, 0, again.stderr);
+  using second = await readSafetensors(join(root, other));
+  const { bytes } = await second.read("embeddings");
+  assertEquals(new Float32Array(bytes.buffer, bytes.byteOffset, 192 * 5), data);
+  assertEquals(second.metadata.encoder, "demo_features");
+
+  const refused = await task("embed", folder, ...args, "--output", output);
+  assertEquals(refused.code, 1);
+  assertMatch(refused.stderr, /it exists; remove it or name another --output/);
+});
+
+Deno.test("embed refuses what it cannot do and says what to do", async () => {
+  const { folder } = await pictures("embed-refused");
+  const output = ["--output", `${folder}/rows.npz`];
+  const input = ["--input", `${folder}/in`];
+  const expect = async (code: number, message: RegExp, ...args: string[]) => {
+    const got = await task("embed", folder, ...args);
+    assertMatch(got.stderr, message);
+    assertEquals(got.code, code);
+  };
+  await expect(2, /did you mean vit_s16\?/, "vit_s61", ...input, ...output);
+  await expect(
+    2,
+    /did you mean --output\?/,
+    "vit_s16",
+    ...input,
+    "--outptu",
+    "x",
+  );
+  await expect(
+    1,
+    /there is no weights\/vit_s16\.safetensors; get model\.safetensors of timm/,
+    "vit_s16",
+    ...input,
+    ...output,
+  );
+  await expect(
+    1,
+    /their names look like the Stable Diffusion VAE/,
+    ...["vit_s16", ...input, ...output],
+    ...["--weights", "fixtures/weights/demo_vae.safetensors"],
+  );
+  await expect(
+    1,
+    /it holds 0 JPEG or PNG files.*it has the folders in/,
+    ...["demo_features", "--input", folder, ...output],
+  );
+  await expect(
+    2,
+    /demo_features takes no clips/,
+    "demo_features",
+    ...input,
+    ...output,
+    "--clip",
+    "2",
+  );
+  await expect(
+    1,
+    /must end in \.npz or \.safetensors/,
+    ...["demo_features", ...input, "--output", `${folder}/rows.csv`],
+  );
+});
+
+Deno.test("vae encodes to latents and decodes them to the pictures", async () => {
+  const { folder, images } = await pictures("vae");
+  const latents = `${folder}/latents.npz`;
+  const encoded = await task(
+    "vae",
+    folder,
+    ...["encode", "--input", `${folder}/in`, "--output", latents],
+  );
+  assertEquals(encoded.code, 0, encoded.stderr);
+  assertMatch(encoded.stderr, /Left out broken\.jpg/);
+  assertMatch(encoded.stdout, /5 images to \(4, 8, 8\) by the demo's VAE/);
+  const pngs = `${folder}/out`;
+  const args = ["decode", "--input", latents, "--output", pngs];
+  const decoded = await task("vae", folder, ...args);
+  assertEquals(decoded.code, 0, decoded.stderr);
+
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  const path = join(SHIPPED, "demo_vae.safetensors");
+  using open = await openAutoencoder(gpu, path);
+  const options = {
+    size: [64, 64],
+    crop: "centre",
+    filter: "lanczos",
+  } as const;
+  const levels = fitFrame(images[3]!, options).data;
+  const x = tensor(
+    gpu,
+    Float32Array.from(levels, (level) => level / 127.5 - 1),
+  );
+  const wanted = await noGrad(() =>
+    open.vae.decode(open.vae.encode(x.reshape([1, 64, 64, 3])))
+  ).read();
+  const file = join(root, pngs, "frame-3.png");
+  const { data } = await decodeImage(await Deno.readFile(file));
+  let worst = 0;
+  for (const [i, value] of wanted.entries()) {
+    worst = Math.max(worst, Math.abs(data[i]! - 255 * value));
+  }
+  assert(worst <= 0.51, `off by ${worst} levels`);
+
+  await Deno.remove(join(root, pngs, "frame-1.png"));
+  const again = await task("vae", folder, ...args);
+  assertMatch(again.stdout, /1 images of 64x64 .*; 4 were there/);
+});
+
+Deno.test("weights lists every network and says which file is wrong", async () => {
+  const folder = ".test/weights";
+  await Deno.mkdir(join(root, folder), { recursive: true });
+  await Deno.copyFile(
+    join(SHIPPED, "demo_vae.safetensors"),
+    join(root, folder, "vit_s16.safetensors"),
+  );
+  const { code, stdout } = await task("weights", folder, "--weights", folder);
+  assertEquals(code, 1);
+  for (const name of [...Object.keys(encoders), "sd_vae"]) {
+    assert(stdout.includes(`\n${name} `) || stdout.startsWith(name), name);
+  }
+  assertMatch(
+    stdout,
+    /vit_s16\.safetensors: 1\.7 MB; does not fit\. .*look like the Stable/,
+  );
+  assertMatch(
+    stdout,
+    /demo_features\.safetensors: .* MB; fits, 235,096 values/,
+  );
+  assertMatch(stdout, /ViT-B-32\.pt: not there/);
+});
