@@ -1,13 +1,13 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { Conv2d, GroupNorm, Linear } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
+import { applySteps, type Step } from "../nn/sequence.ts";
 import { attention } from "../ops/attention.ts";
 import { chunk } from "../ops/concat.ts";
 import { matmul } from "../ops/matmul.ts";
 import { add, clamp, exp, mul, silu } from "../ops/pointwise.ts";
 import { resize2d } from "../ops/resize2d.ts";
 import { softmax } from "../ops/softmax.ts";
-import { isGradEnabled } from "../tensor/autograd.ts";
 import { normal } from "../tensor/random.ts";
 import type { Key } from "../tensor/philox.ts";
 import { showShape } from "../tensor/shape.ts";
@@ -186,25 +186,6 @@ class Sampler extends Module {
     const padding = stride === 2 ? [0, 1, 0, 1] as const : 1;
     this.conv = new Conv2d(width, width, 3, { stride, padding });
   }
-}
-
-/** One step of an encoder or decoder. */
-type Step = (x: Tensor) => Tensor;
-
-/**
- * Applies steps one after another. Without gradients each step's input is
- * freed after it, so that memory is that of the largest step.
- */
-function applySteps(x: Tensor, steps: readonly Step[]): Tensor {
-  if (isGradEnabled()) return steps.reduce((y, step) => step(y), x);
-  let y = x;
-  for (const step of steps) {
-    using scope = x.gpu.scope();
-    const next = scope.keep(step(y));
-    if (y !== x) y.free();
-    y = next;
-  }
-  return y;
 }
 
 /** The residual blocks of one resolution, and the way to the next. */

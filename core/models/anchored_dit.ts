@@ -1,6 +1,7 @@
 import { normalWith } from "../nn/init.ts";
 import { Linear } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
+import { applySteps } from "../nn/sequence.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { chunk } from "../ops/concat.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
@@ -144,7 +145,10 @@ export class AnchoredVAEDiT extends Module {
     let u = add(this.inputProj.forward(lifted).reshape(grid), positions)
       .reshape([batch, horizon * tokens, dim]);
     const condition = this.#condition(present, actions, step);
-    for (const block of this.blocks) u = block.forward(u, condition);
+    u = applySteps(
+      u,
+      this.blocks.map((block) => (y) => block.forward(y, condition)),
+    );
 
     const [shift, scale, gate] = chunk(
       this.finalAdaln.forward(condition),
