@@ -27,8 +27,8 @@ fn copy(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * 65535u + group.x) * 64u + lane;
-  let row = i / params.width;
-  let column = i % params.width;
+  let row = quotient(i, params.width);
+  let column = i - row * params.width;
   if (row >= params.rows) {
     return;
   }

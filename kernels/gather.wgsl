@@ -33,7 +33,8 @@ fn rows(
 ) {
   let i = indexOf(group, lane);
   if (i < params.count * params.cols) {
-    y[i] = x[index[i / params.cols] * params.cols + i % params.cols];
+    let n = quotient(i, params.cols);
+    y[i] = x[index[n] * params.cols + i - n * params.cols];
   }
 }
 
@@ -46,8 +47,8 @@ fn rowsBackward(
   if (i >= params.rows * params.cols) {
     return;
   }
-  let row = i / params.cols;
-  let column = i % params.cols;
+  let row = quotient(i, params.cols);
+  let column = i - row * params.cols;
   var total = 0.0;
   for (var n = 0u; n < params.count; n++) {
     if (index[n] == row) {
@@ -75,7 +76,7 @@ fn pickBackward(
 ) {
   let i = indexOf(group, lane);
   if (i < params.count * params.cols) {
-    let n = i / params.cols;
-    dx[i] = select(0.0, dy[n], index[n] == i % params.cols);
+    let n = quotient(i, params.cols);
+    dx[i] = select(0.0, dy[n], index[n] == i - n * params.cols);
   }
 }

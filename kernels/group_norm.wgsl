@@ -41,7 +41,8 @@ fn dyAt(i: u32) -> vec4f {
 // Groups of the four channels of texel c.
 fn groupsOf(sample: u32, c: u32) -> vec4u {
   let channels = vec4u(c * 4u) + vec4u(0u, 1u, 2u, 3u);
-  return channels / params.perGroup + sample * params.groups;
+  let group = vec4u((vec4f(channels) + 0.5) / f32(params.perGroup));
+  return group + sample * params.groups;
 }
 
 struct Statistics {
@@ -64,9 +65,9 @@ struct Cell {
 }
 
 fn cellOf(i: u32, rows: u32) -> Cell {
-  let c = i % params.width;
-  let row = i / params.width;
-  return Cell(row / rows, row % rows, c);
+  let row = quotient(i, params.width);
+  let sample = quotient(row, rows);
+  return Cell(sample, row - sample * rows, i - row * params.width);
 }
 
 // products = sum over a chunk of (x - mean)^2; rstd is not read yet.

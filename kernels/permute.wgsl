@@ -37,16 +37,13 @@ fn copy(
   if (i >= params.count) {
     return;
   }
-  var rest = i;
-  var source = (rest % params.n5) * params.s5;
-  rest /= params.n5;
-  source += (rest % params.n4) * params.s4;
-  rest /= params.n4;
-  source += (rest % params.n3) * params.s3;
-  rest /= params.n3;
-  source += (rest % params.n2) * params.s2;
-  rest /= params.n2;
-  source += (rest % params.n1) * params.s1;
-  rest /= params.n1;
-  y[i] = x[source + rest * params.s0];
+  let r5 = quotient(i, params.n5);
+  let r4 = quotient(r5, params.n4);
+  let r3 = quotient(r4, params.n3);
+  let r2 = quotient(r3, params.n2);
+  let r1 = quotient(r2, params.n1);
+  let source = r1 * params.s0 + (r2 - r1 * params.n1) * params.s1 +
+    (r3 - r2 * params.n2) * params.s2 + (r4 - r3 * params.n3) * params.s3 +
+    (r5 - r4 * params.n4) * params.s4 + (i - r5 * params.n5) * params.s5;
+  y[i] = x[source];
 }

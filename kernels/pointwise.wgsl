@@ -48,10 +48,12 @@ fn run(
   var iy = i;
   var iz = i;
   if (BROADCAST) {
-    let i3 = i % params.n3;
-    let i2 = (i / params.n3) % params.n2;
-    let i1 = (i / (params.n3 * params.n2)) % params.n1;
-    let i0 = i / (params.n3 * params.n2 * params.n1);
+    let rows = quotient(i, params.n3);
+    let planes = quotient(rows, params.n2);
+    let i0 = quotient(planes, params.n1);
+    let i1 = planes - i0 * params.n1;
+    let i2 = rows - planes * params.n2;
+    let i3 = i - rows * params.n3;
     ix = i0 * params.x0 + i1 * params.x1 + i2 * params.x2 + i3 * params.x3;
     iy = i0 * params.y0 + i1 * params.y1 + i2 * params.y2 + i3 * params.y3;
     iz = i0 * params.z0 + i1 * params.z1 + i2 * params.z2 + i3 * params.z3;

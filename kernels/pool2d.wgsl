@@ -41,12 +41,14 @@ struct Cell {
 }
 
 fn cellOf(i: u32, height: u32, width: u32) -> Cell {
-  let pixel = i / params.channels;
+  let pixel = quotient(i, params.channels);
+  let line = quotient(pixel, width);
+  let sample = quotient(line, height);
   return Cell(
-    pixel / (width * height),
-    (pixel / width) % height,
-    pixel % width,
-    i % params.channels,
+    sample,
+    line - sample * height,
+    pixel - line * width,
+    i - pixel * params.channels,
   );
 }
 

@@ -35,8 +35,9 @@ fn columns(
   let i = (group.y * 65535u + group.x) * 64u + lane;
   let width = params.inner >> 2u;
   let column = i % width;
-  let chunk = (i / width) % params.chunks;
-  let outer = i / width / params.chunks;
+  let part = quotient(i, width);
+  let outer = quotient(part, params.chunks);
+  let chunk = part - outer * params.chunks;
   if (outer >= params.outer) {
     return;
   }
@@ -75,9 +76,10 @@ fn scalars(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * 65535u + group.x) * 64u + lane;
-  let column = i % params.inner;
-  let chunk = (i / params.inner) % params.chunks;
-  let outer = i / params.inner / params.chunks;
+  let part = quotient(i, params.inner);
+  let column = i - part * params.inner;
+  let outer = quotient(part, params.chunks);
+  let chunk = part - outer * params.chunks;
   if (outer >= params.outer) {
     return;
   }

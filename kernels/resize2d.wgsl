@@ -37,7 +37,7 @@ struct Source {
 
 fn sourceOf(o: u32, inLength: u32, outLength: u32) -> Source {
   if (MODE == 0u) {
-    let i = min(o * inLength / outLength, inLength - 1u);
+    let i = min(quotient(o * inLength, outLength), inLength - 1u);
     return Source(i, i, 0.0);
   }
   let step = f32(inLength) / f32(outLength);
@@ -77,14 +77,15 @@ fn forward(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * 65535u + group.x) * 64u + lane;
-  let channel = i % params.channels;
-  let pixel = i / params.channels;
-  let sample = pixel / (params.outWidth * params.outHeight);
+  let pixel = quotient(i, params.channels);
+  let line = quotient(pixel, params.outWidth);
+  let sample = quotient(line, params.outHeight);
+  let channel = i - pixel * params.channels;
   if (sample >= params.batch) {
     return;
   }
-  let r = sourceOf((pixel / params.outWidth) % params.outHeight, params.inHeight, params.outHeight);
-  let c = sourceOf(pixel % params.outWidth, params.inWidth, params.outWidth);
+  let r = sourceOf(line - sample * params.outHeight, params.inHeight, params.outHeight);
+  let c = sourceOf(pixel - line * params.outWidth, params.inWidth, params.outWidth);
   if (MODE == 0u) {
     y[i] = inputAt(sample, r.first, c.first, channel);
     return;
@@ -108,14 +109,15 @@ fn backward(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * 65535u + group.x) * 64u + lane;
-  let channel = i % params.channels;
-  let pixel = i / params.channels;
-  let sample = pixel / (params.inWidth * params.inHeight);
+  let pixel = quotient(i, params.channels);
+  let line = quotient(pixel, params.inWidth);
+  let sample = quotient(line, params.inHeight);
+  let channel = i - pixel * params.channels;
   if (sample >= params.batch) {
     return;
   }
-  let row = (pixel / params.inWidth) % params.inHeight;
-  let column = pixel % params.inWidth;
+  let row = line - sample * params.inHeight;
+  let column = pixel - line * params.inWidth;
   let rows = reachOf(row, params.inHeight, params.outHeight);
   let columns = reachOf(column, params.inWidth, params.outWidth);
   var total = 0.0;

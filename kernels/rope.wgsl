@@ -32,9 +32,10 @@ fn turn(
   if (i >= params.count) {
     return;
   }
-  let pair = i % params.pairs;
-  let head = i / params.pairs;
-  let token = (head / params.heads) % params.tokens;
+  let head = quotient(i, params.pairs);
+  let pair = i - head * params.pairs;
+  let row = quotient(head, params.heads);
+  let token = row - quotient(row, params.tokens) * params.tokens;
   var a = head * params.pairs * 2u + pair * 2u;
   var b = a + 1u;
   if (HALVES) {

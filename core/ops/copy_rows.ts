@@ -1,3 +1,4 @@
+import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/copy_rows.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader } from "../gpu/shader.ts";
@@ -5,7 +6,7 @@ import { empty } from "../tensor/create.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-const shader = defineShader("copy_rows", [source]);
+const shader = defineShader("copy_rows", [quotient, source]);
 
 /** Columns to copy, in elements. */
 export interface Block {

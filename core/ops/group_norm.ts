@@ -1,3 +1,4 @@
+import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/group_norm.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader } from "../gpu/shader.ts";
@@ -10,7 +11,7 @@ import type { Affine } from "./layer_norm.ts";
 import { add, mul, rsqrt, sub } from "./pointwise.ts";
 import { sum } from "./reduce.ts";
 
-const shader = defineShader("group_norm", [source]);
+const shader = defineShader("group_norm", [quotient, source]);
 
 /** Pixels that one invocation adds. */
 const CHUNK = 128;

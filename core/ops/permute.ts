@@ -1,3 +1,4 @@
+import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/permute.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader } from "../gpu/shader.ts";
@@ -6,7 +7,7 @@ import { empty } from "../tensor/create.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-const shader = defineShader("permute", [source]);
+const shader = defineShader("permute", [quotient, source]);
 
 /** Axes that the kernel walks. */
 const RANK = 6;

@@ -1,4 +1,5 @@
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/pointwise.wgsl" with { type: "text" };
 import {
   type Activation,
@@ -170,7 +171,12 @@ fn compute(i: u32, ix: u32, iy: u32, iz: u32) -> Elem {
   let value = apply(${values.join(", ")}, params.p, params.q);
   return value${wide ? "" : ".x"};
 }`;
-    shader = defineShader(`pointwise_${name}`, [math, source, composed]);
+    shader = defineShader(`pointwise_${name}`, [
+      math,
+      quotient,
+      source,
+      composed,
+    ]);
     shaders.set(key, shader);
   }
   return shader;

@@ -1,3 +1,4 @@
+import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/pool2d.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader } from "../gpu/shader.ts";
@@ -7,7 +8,7 @@ import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { mean } from "./reduce.ts";
 
-const shader = defineShader("pool2d", [source]);
+const shader = defineShader("pool2d", [quotient, source]);
 
 /** Window of a pooling, in pixels; one number serves both axes. */
 export interface Pool2dOptions {

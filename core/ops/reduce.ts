@@ -1,3 +1,4 @@
+import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/reduce.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader } from "../gpu/shader.ts";
@@ -7,7 +8,7 @@ import { resolveAxis, type Shape, sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { broadcastTo, mul, sub } from "./pointwise.ts";
 
-const shader = defineShader("reduce", [source]);
+const shader = defineShader("reduce", [quotient, source]);
 
 /** Terms that one invocation adds. */
 const CHUNK = 128;

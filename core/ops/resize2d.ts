@@ -1,3 +1,4 @@
+import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/resize2d.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader } from "../gpu/shader.ts";
@@ -6,7 +7,7 @@ import { empty, emptyLike } from "../tensor/create.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-const shader = defineShader("resize2d", [source]);
+const shader = defineShader("resize2d", [quotient, source]);
 
 /**
  * How pixels map: `nearest` and `bilinear` as in PyTorch (half-pixel centres,

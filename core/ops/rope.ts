@@ -1,3 +1,4 @@
+import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/rope.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader } from "../gpu/shader.ts";
@@ -7,7 +8,7 @@ import { showShape } from "../tensor/shape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-const shader = defineShader("rope", [source]);
+const shader = defineShader("rope", [quotient, source]);
 
 /** Positions and frequencies of {@linkcode rope}. */
 export interface RopeOptions {
