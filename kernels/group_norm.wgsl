@@ -7,7 +7,10 @@
 // x, y, dy, dx: (B, pixels, C), C a multiple of 4; stats: (B, groups) of mean
 // and rstd; sums: (B, groups) of S1 / n and S2 / n; weight, bias: (C).
 // Column sums are made in chunks of pixels, as in reduce.wgsl; products holds
-// (B, chunks, C). One invocation per four channels. Wu & He 2018.
+// (B, chunks, C). One invocation per four channels and RUN pixels, which share
+// the reads of statistics and weights. Wu & He 2018.
+
+const RUN: u32 = 8u;
 
 struct Params {
   batch: u32,
@@ -17,6 +20,7 @@ struct Params {
   groups: u32,
   chunk: u32,
   chunks: u32,
+  runs: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -120,12 +124,19 @@ fn forward(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * 65535u + group.x) * 64u + lane;
-  let cell = cellOf(i, params.pixels);
+  let cell = cellOf(i, params.runs);
   if (cell.sample >= params.batch) {
     return;
   }
   let own = statisticsOf(groupsOf(cell.sample, cell.c));
-  y[i] = (xAt(i) - own.mean) * own.rstd * weight[cell.c] + bias[cell.c];
+  let scale = own.rstd * weight[cell.c];
+  let shift = bias[cell.c];
+  let start = cell.chunk * RUN;
+  let end = min(start + RUN, params.pixels);
+  for (var p = start; p < end; p++) {
+    let at = (cell.sample * params.pixels + p) * params.width + cell.c;
+    y[at] = (xAt(at) - own.mean) * scale + shift;
+  }
 }
 
 @compute @workgroup_size(64)
@@ -134,7 +145,7 @@ fn backward(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * 65535u + group.x) * 64u + lane;
-  let cell = cellOf(i, params.pixels);
+  let cell = cellOf(i, params.runs);
   if (cell.sample >= params.batch) {
     return;
   }
@@ -144,7 +155,14 @@ fn backward(
   let b = sums[g.y];
   let c = sums[g.z];
   let d = sums[g.w];
-  let xhat = (xAt(i) - own.mean) * own.rstd;
-  dx[i] = own.rstd * (dyAt(i) * weight[cell.c] - vec4f(a.x, b.x, c.x, d.x)
-    - xhat * vec4f(a.y, b.y, c.y, d.y));
+  let sum = vec4f(a.x, b.x, c.x, d.x);
+  let dot = vec4f(a.y, b.y, c.y, d.y);
+  let scale = weight[cell.c];
+  let start = cell.chunk * RUN;
+  let end = min(start + RUN, params.pixels);
+  for (var p = start; p < end; p++) {
+    let at = (cell.sample * params.pixels + p) * params.width + cell.c;
+    let xhat = (xAt(at) - own.mean) * own.rstd;
+    dx[at] = own.rstd * (dyAt(at) * scale - sum - xhat * dot);
+  }
 }

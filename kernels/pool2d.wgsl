@@ -6,7 +6,8 @@
 // x, dx: (B, inHeight, inWidth, C); y, dy, place: (B, outHeight, outWidth, C).
 // The divisor is the window's size, or the number of its cells inside the
 // image where COUNT_PADDING is false. Gradients gather from the windows that
-// cover a pixel. One invocation per value.
+// cover a pixel. One invocation per value; those named Texels take four
+// channels at once, and count channels and places by four.
 
 const COUNT_PADDING: bool = true; // knob: whether padding counts as cells
 
@@ -32,6 +33,9 @@ struct Params {
 @group(0) @binding(4) var<storage, read> placed: array<u32>;
 @group(0) @binding(5) var<storage, read> dy: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(7) var texels: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(8) var<storage, read_write> y4: array<vec4f>;
+@group(0) @binding(9) var<storage, read_write> place4: array<vec4u>;
 
 struct Cell {
   sample: u32,
@@ -186,4 +190,57 @@ fn averageBackward(
     }
   }
   dx[i] = total;
+}
+
+fn texelAt(i: u32) -> vec4f {
+  return textureLoad(texels, vec2u(i & 1023u, i >> 10u));
+}
+
+@compute @workgroup_size(64)
+fn maximumTexels(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * 65535u + group.x) * 64u + lane;
+  let cell = cellOf(i, params.outHeight, params.outWidth);
+  if (cell.sample >= params.batch) {
+    return;
+  }
+  let rows = rowsOf(cell.row);
+  let columns = columnsOf(cell.column);
+  let start = inputIndex(cell, rows.x, columns.x);
+  var best = vec4u(start);
+  var largest = texelAt(start);
+  for (var row = rows.x; row < rows.y; row++) {
+    for (var column = columns.x; column < columns.y; column++) {
+      let at = inputIndex(cell, row, column);
+      let value = texelAt(at);
+      let isAbove = value > largest;
+      largest = select(largest, value, isAbove);
+      best = select(best, vec4u(at), isAbove);
+    }
+  }
+  y4[i] = largest;
+  place4[i] = best * 4u + vec4u(0u, 1u, 2u, 3u);
+}
+
+@compute @workgroup_size(64)
+fn averageTexels(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * 65535u + group.x) * 64u + lane;
+  let cell = cellOf(i, params.outHeight, params.outWidth);
+  if (cell.sample >= params.batch) {
+    return;
+  }
+  let rows = rowsOf(cell.row);
+  let columns = columnsOf(cell.column);
+  var total = vec4f();
+  for (var row = rows.x; row < rows.y; row++) {
+    for (var column = columns.x; column < columns.y; column++) {
+      total += texelAt(inputIndex(cell, row, column));
+    }
+  }
+  y4[i] = total / divisor(rows, columns);
 }

@@ -9,7 +9,8 @@
 //
 // with scale = out / in. x, dx: (B, inHeight, inWidth, C); y, dy: (B,
 // outHeight, outWidth, C). The gradient gathers with the same weights over
-// the outputs that can reach a pixel. One invocation per value.
+// the outputs that can reach a pixel. One invocation per value; forwardTexels
+// takes four channels at once, and counts channels by four.
 
 const MODE: u32 = 0u; // knob: 0 nearest, 1 bilinear half pixel, 2 tensorflow1
 
@@ -27,6 +28,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<storage, read> dy: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var texels: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(6) var<storage, read_write> y4: array<vec4f>;
 
 // First source index, second source index and weight of the second.
 struct Source {
@@ -101,6 +104,43 @@ fn forward(
     c.weight,
   );
   y[i] = mix(top, bottom, r.weight);
+}
+
+fn texelAt(sample: u32, row: u32, column: u32, channel: u32) -> vec4f {
+  let i = ((sample * params.inHeight + row) * params.inWidth + column) * params.channels + channel;
+  return textureLoad(texels, vec2u(i & 1023u, i >> 10u));
+}
+
+@compute @workgroup_size(64)
+fn forwardTexels(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * 65535u + group.x) * 64u + lane;
+  let pixel = quotient(i, params.channels);
+  let line = quotient(pixel, params.outWidth);
+  let sample = quotient(line, params.outHeight);
+  let channel = i - pixel * params.channels;
+  if (sample >= params.batch) {
+    return;
+  }
+  let r = sourceOf(line - sample * params.outHeight, params.inHeight, params.outHeight);
+  let c = sourceOf(pixel - line * params.outWidth, params.inWidth, params.outWidth);
+  if (MODE == 0u) {
+    y4[i] = texelAt(sample, r.first, c.first, channel);
+    return;
+  }
+  let top = mix(
+    texelAt(sample, r.first, c.first, channel),
+    texelAt(sample, r.first, c.second, channel),
+    c.weight,
+  );
+  let bottom = mix(
+    texelAt(sample, r.second, c.first, channel),
+    texelAt(sample, r.second, c.second, channel),
+    c.weight,
+  );
+  y4[i] = mix(top, bottom, r.weight);
 }
 
 @compute @workgroup_size(64)

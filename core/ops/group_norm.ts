@@ -16,6 +16,9 @@ const shader = defineShader("group_norm", [quotient, source]);
 /** Pixels that one invocation adds. */
 const CHUNK = 128;
 
+/** Pixels that one invocation normalizes; RUN of the kernel. */
+const RUN = 8;
+
 /** Mean and biased variance of each sample and group. */
 export interface Moments {
   /** (B, groups) */
@@ -89,9 +92,12 @@ export function normalizeGroups(
     groups,
     chunk: CHUNK,
     chunks,
+    runs: ceilDiv(pixels, RUN),
   };
   const overChunks = flatGrid(ceilDiv(batch * chunks * channels / 4, 64));
-  const overPixels = flatGrid(ceilDiv(x.size / 4, 64));
+  const overPixels = flatGrid(
+    ceilDiv(batch * params.runs * channels / 4, 64),
+  );
 
   /** (B, k, C) to (B, C). */
   const columnSums = (data: Tensor, rows: number) =>

@@ -40,8 +40,13 @@ export function maxPool2d(x: Tensor, options: Pool2dOptions): Tensor {
   const { params, shape } = sizesOf("maxPool2d", x, options);
   const y = empty(x.gpu, shape);
   const place = empty(x.gpu, shape, "u32");
-  const grid = flatGrid(ceilDiv(y.size, 64));
-  shader.run("maximum", { x, y, place }, params, grid);
+  if (params.channels % 4 === 0) {
+    const bindings = { texels: x, y4: y, place4: place };
+    shader.run("maximumTexels", bindings, ...byFour(params, y.size));
+  } else {
+    const grid = flatGrid(ceilDiv(y.size, 64));
+    shader.run("maximum", { x, y, place }, params, grid);
+  }
   return record(y, [x], (dy) => {
     const dx = emptyLike(x);
     const grid = flatGrid(ceilDiv(x.size, 64));
@@ -62,8 +67,13 @@ export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
   const { params, shape } = sizesOf("avgPool2d", x, options);
   const knobs = { COUNT_PADDING: options.countIncludePad ?? true };
   const y = empty(x.gpu, shape);
-  const grid = flatGrid(ceilDiv(y.size, 64));
-  shader.run("average", { x, y }, params, grid, { knobs });
+  if (params.channels % 4 === 0) {
+    const [quads, grid] = byFour(params, y.size);
+    shader.run("averageTexels", { texels: x, y4: y }, quads, grid, { knobs });
+  } else {
+    const grid = flatGrid(ceilDiv(y.size, 64));
+    shader.run("average", { x, y }, params, grid, { knobs });
+  }
   return record(y, [x], (dy) => {
     const dx = emptyLike(x);
     const grid = flatGrid(ceilDiv(x.size, 64));
@@ -82,17 +92,31 @@ export function globalAvgPool2d(x: Tensor): Tensor {
   return mean(x, [1, 2]);
 }
 
+/** Parameters and grid of the kernels that take four channels at once. */
+function byFour<P extends { readonly channels: number }>(
+  params: P,
+  size: number,
+): [params: P, grid: ReturnType<typeof flatGrid>] {
+  const quads = { ...params, channels: params.channels / 4 };
+  return [quads, flatGrid(ceilDiv(size, 4 * 64))];
+}
+
 function pair(
   value: number | readonly [number, number],
 ): readonly [number, number] {
   return typeof value === "number" ? [value, value] : value;
 }
 
+/** Sizes that the kernels take. */
+interface PoolSizes extends Record<string, number> {
+  readonly channels: number;
+}
+
 function sizesOf(
   op: string,
   x: Tensor,
   options: Pool2dOptions,
-): { params: Record<string, number>; shape: number[] } {
+): { params: PoolSizes; shape: number[] } {
   const [batch = 0, inHeight = 0, inWidth = 0, channels = 0] = x.shape;
   const [kernelHeight, kernelWidth] = pair(options.kernel);
   const [strideY, strideX] = pair(options.stride ?? options.kernel);

@@ -61,8 +61,14 @@ export function resize2d(
   };
   const knobs = { MODE: MODES[mode] };
   const y = empty(x.gpu, [batch, outHeight, outWidth, channels]);
-  const grid = flatGrid(ceilDiv(y.size, 64));
-  shader.run("forward", { x, y }, params, grid, { knobs });
+  if (channels % 4 === 0) {
+    const quads = { ...params, channels: channels / 4 };
+    const grid = flatGrid(ceilDiv(y.size, 4 * 64));
+    shader.run("forwardTexels", { texels: x, y4: y }, quads, grid, { knobs });
+  } else {
+    const grid = flatGrid(ceilDiv(y.size, 64));
+    shader.run("forward", { x, y }, params, grid, { knobs });
+  }
   return record(y, [x], (dy) => {
     const dx = emptyLike(x);
     const grid = flatGrid(ceilDiv(x.size, 64));

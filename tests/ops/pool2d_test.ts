@@ -46,7 +46,10 @@ const POOLS: Record<string, Pool> = {
 };
 
 for (const [what, pool] of Object.entries(POOLS)) {
-  const cases = { "accepts odd sizes": { shapes: [[2, 7, 5, 3]] } };
+  const cases = {
+    "accepts odd sizes": { shapes: [[2, 7, 5, 3]] },
+    "accepts whole texels": { shapes: [[2, 6, 7, 8]] },
+  };
   checkOp(`maxPool2d ${what}`, {
     run: (x) => maxPool2d(x, pool),
     oracle: pooled(pool, (values) => Math.max(...values)),

@@ -35,7 +35,10 @@ for (const mode of ["nearest", "bilinear", "tensorflow1"] as const) {
           },
         ).data;
       },
-      cases: { "maps pixels": { shapes: [[2, 5, 6, 3]] } },
+      cases: {
+        "maps pixels": { shapes: [[2, 5, 6, 3]] },
+        "maps whole texels": { shapes: [[2, 5, 6, 8]] },
+      },
       tolerance: 5e-6,
     });
   }
