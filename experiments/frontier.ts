@@ -5,8 +5,7 @@
  * @module
  */
 
-import { join } from "@std/path";
-import { writeDriveworld } from "../core/data/driveworld/write.ts";
+import { basename, join } from "@std/path";
 import { blend } from "../core/diffusion/blend.ts";
 import {
   calibrate,
@@ -34,25 +33,32 @@ import {
   type FrameLatents,
   WindowTokens,
 } from "../core/training/window_tokens.ts";
+import type { LossCurve } from "../core/training/loop.ts";
 import {
-  type LossCurve,
   type Mode,
   type TrainingSettings,
   trainWorldModel,
   WorldModel,
 } from "../core/training/world_model.ts";
 import {
+  embeddedWorld,
   encodePart,
   readFrames,
   readWindows,
+  spacedFrames,
   type WindowedData,
 } from "./frontier/data.ts";
-import { type FrozenNetworks, loadNetworks } from "./frontier/networks.ts";
+import {
+  type FrozenNetworks,
+  loadNetworks,
+  SHIPPED_VAE,
+} from "./frontier/networks.ts";
 import {
   type FrontierParams,
   frontierParams,
   frontierPresets,
 } from "./frontier/params.ts";
+import { tuneVae } from "./frontier/tune_vae.ts";
 import { planFrontier } from "./frontier/plan.ts";
 import { type SeedResult, writeReport } from "./frontier/report.ts";
 import {
@@ -64,9 +70,6 @@ import {
 
 type Context = ExperimentContext<FrontierParams>;
 
-/** First seeds of the embedded world's parts. */
-const WORLD_SEEDS = { train: 0, val: 8000, test: 9000 };
-
 function range(start: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => start + i);
 }
@@ -75,25 +78,77 @@ function range(start: number, count: number): number[] {
 async function datasetFolder(context: Context): Promise<string> {
   const { params, flags, gpu, interrupt } = context;
   if (flags.data !== undefined) return flags.data;
-  const { size, trainScenes, testScenes } = params;
-  const folder = join(
-    flags.cache,
-    `driveworld-${trainScenes}-${testScenes}-${size}x${size}`,
-  );
   const line = context.progress("draw the embedded world");
-  await writeDriveworld(context.gpu, folder, {
-    train: range(WORLD_SEEDS.train, trainScenes),
-    val: range(WORLD_SEEDS.val, Math.max(1, Math.round(testScenes / 10))),
-    test: range(WORLD_SEEDS.test, testScenes),
-    size: [size, size],
-    progress: (done: number, total: number) => {
+  const folder = await embeddedWorld(gpu, flags.cache, params, {
+    progress: (done, total) => {
       line.update({ done, total });
       interrupt.check();
     },
   });
-  await gpu.sync();
   line.end();
   return folder;
+}
+
+/** Frames that the autoencoder is fine-tuned on, and measured on. */
+const TUNING_FRAMES = { train: 4000, test: 100 };
+
+/**
+ * Weights of the autoencoder: those given, or the shipped ones, fine-tuned on
+ * the training frames where the frames are not the embedded world's.
+ */
+async function autoencoderFiles(
+  context: Context,
+  data: WindowedData,
+): Promise<Readonly<Record<string, string>>> {
+  const { gpu, params, flags, run, interrupt } = context;
+  const { data: root, files } = flags;
+  if (root === undefined || files.vae !== undefined || params.tuneSteps === 0) {
+    return files;
+  }
+  const out = run.file("vae.safetensors");
+  const framesOf = (part: "train" | "test") =>
+    spacedFrames(root, data[part].paths, params.size, TUNING_FRAMES[part]);
+  await run.stage("fine-tune-vae", async (folder) => {
+    const line = context.progress("fine-tune the VAE");
+    const result = await tuneVae(gpu, {
+      weights: SHIPPED_VAE,
+      out,
+      checkpoint: join(folder, "checkpoint.safetensors"),
+      digest: "fine-tune-vae",
+      frames: await framesOf("train"),
+      held: await framesOf("test"),
+      settings: {
+        steps: params.tuneSteps,
+        batch: 16,
+        lr: 1e-3,
+        warmup: params.tuneSteps / 20,
+        seed: 0,
+      },
+      metadata: {
+        trained_by: "exp:frontier",
+        title:
+          `the demo's VAE, fine-tuned in ${params.tuneSteps} steps on the training frames of ${
+            basename(root)
+          }`,
+      },
+      progress: ({ step, loss }) =>
+        line.update({ done: step, total: params.tuneSteps, loss }),
+      shouldStop: () => interrupt.requested,
+    });
+    if (result === undefined) {
+      interrupt.check();
+      throw new Error("Stopped while fine-tuning");
+    }
+    line.end();
+    context.log(
+      `  ${result.before.toFixed(2)} dB before, ${
+        result.after.toFixed(2)
+      } dB after, on ${result.held} test frames`,
+    );
+    await Deno.remove(join(folder, "checkpoint.safetensors")).catch(() => {});
+    return result;
+  });
+  return { ...files, vae: out };
 }
 
 async function encode(
@@ -355,8 +410,9 @@ function spread(rows: readonly number[], count: number): number[] {
 async function run(context: Context): Promise<void> {
   const { gpu, params, flags } = context;
   const folder = await datasetFolder(context);
-  using networks = await loadNetworks(gpu, params.size, flags.files);
   const data = await readWindows(folder, join(flags.cache, "index"), params);
+  const files = await autoencoderFiles(context, data);
+  using networks = await loadNetworks(gpu, params.size, files);
   const recipes = params.recipe === "both"
     ? (["visible", "paper"] as const)
     : [params.recipe];

@@ -16,7 +16,8 @@ export interface OpenAutoencoder extends Disposable {
 
 /**
  * Loads the demo's autoencoder or Stable Diffusion's, as the file's widths
- * tell. The scaling factor is that of the file's header, if it has one.
+ * tell. Scaling factor and title are those of the file's header, if it has
+ * them.
  *
  * @param gpu device
  * @param source weights of any format and naming
@@ -38,9 +39,8 @@ export async function openAutoencoder(
   return {
     vae,
     weights,
-    title: isDemo
-      ? "the demo's VAE (0.8 M parameters)"
-      : "Stable Diffusion's VAE",
+    title: file.metadata.title ??
+      (isDemo ? "the demo's VAE (0.8 M parameters)" : "Stable Diffusion's VAE"),
     [Symbol.dispose]: () => weights[Symbol.dispose](),
   };
 }

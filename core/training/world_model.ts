@@ -17,17 +17,16 @@ import {
 import { FourierActionEmbedding } from "../models/fourier_action.ts";
 import { PatchMLPPredictor } from "../models/mlp_predictor.ts";
 import { timestepFeatures } from "../models/timestep_embedding.ts";
-import { loadCheckpoint, saveCheckpoint } from "../nn/checkpoint.ts";
-import { Adam, clipGradNorm, Ema } from "../nn/optimizer.ts";
+import { Adam, Ema } from "../nn/optimizer.ts";
 import { parameters, type ParameterStore } from "../nn/parameters.ts";
 import { mse } from "../ops/mse.ts";
-import { concat } from "../ops/concat.ts";
 import { broadcastTo, mul } from "../ops/pointwise.ts";
-import { backward, noGrad } from "../tensor/autograd.ts";
+import { noGrad } from "../tensor/autograd.ts";
 import { tensor, zeros } from "../tensor/create.ts";
 import { key } from "../tensor/philox.ts";
 import { normal } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { type LossCurve, runTraining, type TrainingHooks } from "./loop.ts";
 import type { WindowBatch, WindowTokens } from "./window_tokens.ts";
 
 /** How a world model is used and trained. */
@@ -258,41 +257,6 @@ export class WorldModel implements Disposable {
   }
 }
 
-/** How a training goes on, told every few steps. */
-export interface TrainingProgress {
-  /** Steps done. */
-  readonly step: number;
-  /** Steps in all. */
-  readonly steps: number;
-  /** Mean loss of the steps since the last report. */
-  readonly loss: number;
-}
-
-/** Where a training keeps itself and whom it tells. */
-export interface TrainingHooks {
-  /** Checkpoint file; it is continued from if it is there. */
-  readonly checkpoint: string;
-  /** Digest of all that changes the result; another one is refused. */
-  readonly digest: string;
-  /** Told after every few steps, when the device is idle. */
-  readonly progress: (progress: TrainingProgress) => void;
-  /** Asked after every few steps; true to write a checkpoint and stop. */
-  readonly shouldStop?: () => boolean;
-  /** Seconds between two checkpoints. Default 30. */
-  readonly checkpointSeconds?: number;
-}
-
-/** Steps that are recorded between two looks at the loss. */
-const STEPS_AT_ONCE = 25;
-
-/** A loss curve: mean loss of every few steps. */
-export interface LossCurve {
-  /** Steps done at each point. */
-  readonly step: number[];
-  /** Mean loss up to there since the point before. */
-  readonly loss: number[];
-}
-
 function rate(settings: TrainingSettings, step: number, steps: number): number {
   const { lr, warmup, lrEnd } = settings;
   const rise = Math.min(1, (step + 1) / Math.max(1, warmup));
@@ -331,15 +295,6 @@ export async function trainWorldModel(
 ): Promise<LossCurve | undefined> {
   const { batch } = settings;
   const steps = Math.floor(settings.samples / batch);
-  const optimizer = new Adam(model.weights, { lr: settings.lr });
-  const ema = settings.ema > 0
-    ? new Ema(model.weights, settings.ema)
-    : undefined;
-  const parts = { store: model.weights, optimizer, ...(ema ? { ema } : {}) };
-  const curve: LossCurve = { step: [], loss: [] };
-  let step = await resume(hooks, parts, curve);
-  let saved = performance.now();
-
   let epoch = -1;
   let order = new Uint32Array();
   const rowOf = (sample: number) => {
@@ -350,76 +305,22 @@ export async function trainWorldModel(
     }
     return rows[order[sample % rows.length] ?? 0] ?? 0;
   };
-  const save = () =>
-    saveCheckpoint(hooks.checkpoint, parts, {
-      digest: hooks.digest,
-      curve: JSON.stringify(curve),
-    });
-
-  while (step < steps) {
-    using _ = gpu.scope();
-    const losses: Tensor[] = [];
-    const end = Math.min(steps, step + STEPS_AT_ONCE);
-    for (; step < end; step++) {
-      using scope = gpu.scope();
+  return await runTraining(gpu, {
+    store: model.weights,
+    optimizer: new Adam(model.weights, { lr: settings.lr }),
+    ...(settings.ema > 0 ? { ema: new Ema(model.weights, settings.ema) } : {}),
+    steps,
+    rate: (step) => rate(settings, step, steps),
+    decay: (step) =>
+      settings.emaWarmup
+        ? Math.min(settings.ema, (1 + step) / (10 + step))
+        : settings.ema,
+    clip: settings.clip,
+    clipGroup: "dit",
+    loss: (step) => {
       const samples = Array.from({ length: batch }, (_, i) => step * batch + i);
       const windows = data.batch(gpu, samples.map(rowOf));
-      const loss = model.loss(windows, schedule, settings, samples);
-      losses.push(scope.keep(loss).reshape([1]));
-      backward(loss);
-      if (settings.clip > 0) clipGradNorm(model.weights, settings.clip, "dit");
-      optimizer.lr = rate(settings, step, steps);
-      optimizer.step();
-      ema?.update(
-        settings.emaWarmup
-          ? Math.min(settings.ema, (1 + step) / (10 + step))
-          : settings.ema,
-      );
-    }
-    const values = await noGrad(() => concat(losses, 0)).read();
-    let loss = 0;
-    for (const value of values) loss += value / values.length;
-    if (!Number.isFinite(loss)) {
-      throw new Error(
-        `Cannot go on training at step ${step}: the loss is ${loss}; lower the learning rate`,
-      );
-    }
-    curve.step.push(step);
-    curve.loss.push(loss);
-    hooks.progress({ step, steps, loss });
-    const stops = hooks.shouldStop?.() ?? false;
-    const isDue =
-      performance.now() - saved > 1000 * (hooks.checkpointSeconds ?? 30);
-    if (stops || isDue) {
-      await save();
-      saved = performance.now();
-    }
-    if (stops && step < steps) return undefined;
-  }
-  if (ema) gpu.recorder.copyRange(ema.average, model.weights.values);
-  return curve;
-}
-
-/** Continues from a checkpoint if there is one; gives the steps done. */
-async function resume(
-  hooks: TrainingHooks,
-  parts: Parameters<typeof loadCheckpoint>[1],
-  curve: LossCurve,
-): Promise<number> {
-  try {
-    await Deno.stat(hooks.checkpoint);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
-  const metadata = await loadCheckpoint(hooks.checkpoint, parts);
-  if (metadata.digest !== hooks.digest) {
-    throw new Error(
-      `Cannot continue from ${hooks.checkpoint}: it was written by other settings; remove it to start over`,
-    );
-  }
-  const kept = JSON.parse(metadata.curve ?? "{}") as Partial<LossCurve>;
-  curve.step.push(...kept.step ?? []);
-  curve.loss.push(...kept.loss ?? []);
-  return Number(metadata.step ?? 0);
+      return model.loss(windows, schedule, settings, samples);
+    },
+  }, hooks);
 }

@@ -1,10 +1,13 @@
 import { join } from "@std/path";
+import { writeDriveworld } from "../../core/data/driveworld/write.ts";
 import { FrameLoader } from "../../core/data/frames.ts";
 import { cacheLatents } from "../../core/data/latents.ts";
 import { readNuscenes } from "../../core/data/nuscenes.ts";
 import type { DataQuality, Scene } from "../../core/data/scene.ts";
 import { splitScenes, type SplitSpec } from "../../core/data/splits.ts";
 import { windows } from "../../core/data/windows.ts";
+import type { Gpu } from "../../core/gpu/gpu.ts";
+import type { FrameSet } from "../../core/training/autoencoder.ts";
 import type { FrameLatents } from "../../core/training/window_tokens.ts";
 import type { FrozenNetworks } from "./networks.ts";
 import type { FrontierParams } from "./params.ts";
@@ -98,8 +101,47 @@ export async function readWindows(
   };
 }
 
+/** First seeds of the embedded world's parts. */
+const WORLD_SEEDS = { train: 0, val: 8000, test: 9000 };
+
+/**
+ * Draws the embedded world, unless it was drawn before.
+ *
+ * @param gpu device
+ * @param cache folder of drawn worlds
+ * @param sizes scenes and side of a frame
+ * @param options told after every scene
+ * @returns its folder
+ */
+export async function embeddedWorld(
+  gpu: Gpu,
+  cache: string,
+  { trainScenes, testScenes, size }: Pick<
+    FrontierParams,
+    "trainScenes" | "testScenes" | "size"
+  >,
+  options: { readonly progress: (done: number, total: number) => void },
+): Promise<string> {
+  const seeds = (start: number, count: number) =>
+    Array.from({ length: count }, (_, i) => start + i);
+  const folder = join(
+    cache,
+    `driveworld-${trainScenes}-${testScenes}-${size}x${size}`,
+  );
+  const val = Math.max(1, Math.round(testScenes / 10));
+  await writeDriveworld(gpu, folder, {
+    train: seeds(WORLD_SEEDS.train, trainScenes),
+    val: seeds(WORLD_SEEDS.val, val),
+    test: seeds(WORLD_SEEDS.test, testScenes),
+    size: [size, size],
+    progress: options.progress,
+  });
+  await gpu.sync();
+  return folder;
+}
+
 /** The split that the maker of a dataset wrote beside it, else "auto". */
-async function ownSplit(root: string): Promise<SplitSpec> {
+export async function ownSplit(root: string): Promise<SplitSpec> {
   try {
     return JSON.parse(await Deno.readTextFile(join(root, "splits.json")));
   } catch (error) {
@@ -141,6 +183,28 @@ export async function readFrames(
     frames.set(image.data, index * size * size * 3);
   }
   return frames;
+}
+
+/**
+ * Reads at most so many frames of a list, evenly spaced.
+ *
+ * @param root folder of the dataset
+ * @param paths image paths
+ * @param size side in pixels
+ * @param most how many at most
+ */
+export async function spacedFrames(
+  root: string,
+  paths: readonly string[],
+  size: number,
+  most: number,
+): Promise<FrameSet> {
+  const count = Math.min(most, paths.length);
+  const some = Array.from(
+    { length: count },
+    (_, i) => paths[Math.floor(i * paths.length / count)] ?? "",
+  );
+  return { size, levels: await readFrames(root, some, size, "lanczos") };
 }
 
 /**

@@ -53,6 +53,11 @@ export interface FrozenNetworks extends Disposable {
 
 const WEIGHTS = new URL("../../fixtures/weights/", import.meta.url);
 
+/** Weights of the demo's autoencoder. */
+export const SHIPPED_VAE: string = fromFileUrl(
+  new URL("demo_vae.safetensors", WEIGHTS),
+);
+
 /** Images that are on the device at once. */
 const IMAGES_AT_ONCE = 32;
 
@@ -69,8 +74,7 @@ export async function loadNetworks(
   size: number,
   files: { readonly vae?: string; readonly inception?: string },
 ): Promise<FrozenNetworks> {
-  const vaePath = files.vae ??
-    fromFileUrl(new URL("demo_vae.safetensors", WEIGHTS));
+  const vaePath = files.vae ?? SHIPPED_VAE;
   const featurePath = files.inception ??
     fromFileUrl(new URL("demo_features.safetensors", WEIGHTS));
   const { vae, title, weights } = await openAutoencoder(gpu, vaePath);

@@ -58,6 +58,9 @@ export const frontierParams = z.strictObject({
   guidance: z.number().positive().describe(
     "scale of the guided operating point",
   ),
+  tuneSteps: z.int().min(0).describe(
+    "steps in which the demo's VAE is fine-tuned on the frames of --data; 0 for none",
+  ),
   calibrationWindows: z.int().min(2).describe(
     "training windows that the deployable calibration is measured on",
   ),
@@ -104,6 +107,7 @@ const demo: FrontierParams = {
   actionOffset: 0,
   ddimSteps: 50,
   guidance: 2,
+  tuneSteps: 120,
   calibrationWindows: 100,
   windowsPerScene: 1,
   testWindows: 150,
@@ -126,6 +130,7 @@ export const frontierPresets: Readonly<
     samples: 64,
     mlpSamples: 64,
     ddimSteps: 5,
+    tuneSteps: 4,
     calibrationWindows: 8,
     testWindows: 4,
     kidSubsets: 10,

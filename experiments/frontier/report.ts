@@ -15,7 +15,7 @@ import {
   tableToCsv,
   tableToJson,
 } from "../../core/report/table.ts";
-import type { LossCurve } from "../../core/training/world_model.ts";
+import type { LossCurve } from "../../core/training/loop.ts";
 import {
   KID_RATIO,
   MEAN_COSSIM,
@@ -493,8 +493,8 @@ export async function writeReport(
         kind: "text",
         text:
           `Frames were encoded and decoded by ${networks.vaeName}; FID and KID see ${networks.featureName}. ${
-            flags.data !== undefined && networks.vaeName.includes("demo")
-              ? "Both were trained on the embedded world and not on this dataset: read the ceiling first."
+            flags.data !== undefined && networks.featureName.includes("demo")
+              ? "The feature network was trained on the embedded world and not on this dataset: read the ceiling first."
               : ""
           } Direct and diffusion were trained on ${
             params.samples.toLocaleString("en")

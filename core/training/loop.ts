@@ -1,0 +1,156 @@
+import { loadCheckpoint, saveCheckpoint } from "../nn/checkpoint.ts";
+import { clipGradNorm, type Ema, type Optimizer } from "../nn/optimizer.ts";
+import type { ParameterStore } from "../nn/parameters.ts";
+import { concat } from "../ops/concat.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { backward, noGrad } from "../tensor/autograd.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+/** How a training goes on, told every few steps. */
+export interface TrainingProgress {
+  /** Steps done. */
+  readonly step: number;
+  /** Steps in all. */
+  readonly steps: number;
+  /** Mean loss of the steps since the last report. */
+  readonly loss: number;
+}
+
+/** Where a training keeps itself and whom it tells. */
+export interface TrainingHooks {
+  /** Checkpoint file; it is continued from if it is there. */
+  readonly checkpoint: string;
+  /** Digest of all that changes the result; another one is refused. */
+  readonly digest: string;
+  /** Told after every few steps, when the device is idle. */
+  readonly progress: (progress: TrainingProgress) => void;
+  /** Asked after every few steps; true to write a checkpoint and stop. */
+  readonly shouldStop?: () => boolean;
+  /** Steps between two looks at the loss. Default 25. */
+  readonly stepsAtOnce?: number;
+  /** Seconds between two checkpoints. Default 30. */
+  readonly checkpointSeconds?: number;
+}
+
+/** Steps that are recorded between two looks at the loss. */
+const STEPS_AT_ONCE = 25;
+
+/** A loss curve: mean loss of every few steps. */
+export interface LossCurve {
+  /** Steps done at each point. */
+  readonly step: number[];
+  /** Mean loss up to there since the point before. */
+  readonly loss: number[];
+}
+
+/** What is trained, and how. */
+export interface TrainingJob {
+  /** The weights; afterwards the averages, where there are any. */
+  readonly store: ParameterStore;
+  /** What changes them. */
+  readonly optimizer: Optimizer & { lr: number };
+  /** Averages of them. */
+  readonly ema?: Ema;
+  /** Steps in all. */
+  readonly steps: number;
+  /** Learning rate of a step. */
+  readonly rate: (step: number) => number;
+  /** Decay of the averages after a step. */
+  readonly decay: (step: number) => number;
+  /** Largest norm of the gradient; 0 for no clip. */
+  readonly clip: number;
+  /** Group of weights whose norm is clipped. Default all. */
+  readonly clipGroup?: string;
+  /** Records the loss of a step, inside its scope. */
+  readonly loss: (step: number) => Tensor;
+}
+
+/**
+ * Runs the steps of a training, with checkpoints. All randomness is keyed by
+ * the step, so that a training that was stopped and continued gives the same
+ * bits as one that was not.
+ *
+ * @param gpu device
+ * @param job what is trained, and how
+ * @param hooks checkpoint and progress
+ * @returns the loss curve, or undefined if it was asked to stop
+ * @throws {Error} if the loss is no longer finite, or the checkpoint belongs
+ *   to other settings
+ */
+export async function runTraining(
+  gpu: Gpu,
+  job: TrainingJob,
+  hooks: TrainingHooks,
+): Promise<LossCurve | undefined> {
+  const { store, optimizer, ema, steps } = job;
+  const parts = { store, optimizer, ...(ema ? { ema } : {}) };
+  const curve: LossCurve = { step: [], loss: [] };
+  let step = await resume(hooks, parts, curve);
+  let saved = performance.now();
+  const save = () =>
+    saveCheckpoint(hooks.checkpoint, parts, {
+      digest: hooks.digest,
+      curve: JSON.stringify(curve),
+    });
+
+  while (step < steps) {
+    using _ = gpu.scope();
+    const losses: Tensor[] = [];
+    const end = Math.min(steps, step + (hooks.stepsAtOnce ?? STEPS_AT_ONCE));
+    for (; step < end; step++) {
+      using scope = gpu.scope();
+      const loss = job.loss(step);
+      losses.push(scope.keep(loss).reshape([1]));
+      backward(loss);
+      if (job.clip > 0) clipGradNorm(store, job.clip, job.clipGroup);
+      optimizer.lr = job.rate(step);
+      optimizer.step();
+      ema?.update(job.decay(step));
+    }
+    const values = await noGrad(() => concat(losses, 0)).read();
+    let loss = 0;
+    for (const value of values) loss += value / values.length;
+    if (!Number.isFinite(loss)) {
+      throw new Error(
+        `Cannot go on training at step ${step}: the loss is ${loss}; lower the learning rate`,
+      );
+    }
+    curve.step.push(step);
+    curve.loss.push(loss);
+    hooks.progress({ step, steps, loss });
+    const stops = hooks.shouldStop?.() ?? false;
+    const isDue =
+      performance.now() - saved > 1000 * (hooks.checkpointSeconds ?? 30);
+    if (stops || isDue) {
+      await save();
+      saved = performance.now();
+    }
+    if (stops && step < steps) return undefined;
+  }
+  if (ema) gpu.recorder.copyRange(ema.average, store.values);
+  return curve;
+}
+
+/** Continues from a checkpoint if there is one; gives the steps done. */
+async function resume(
+  hooks: TrainingHooks,
+  parts: Parameters<typeof loadCheckpoint>[1],
+  curve: LossCurve,
+): Promise<number> {
+  try {
+    await Deno.stat(hooks.checkpoint);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
+  const metadata = await loadCheckpoint(hooks.checkpoint, parts);
+  if (metadata.digest !== hooks.digest) {
+    throw new Error(
+      `Cannot continue from ${hooks.checkpoint}: it was written by other settings; remove it to start over`,
+    );
+  }
+  const kept = JSON.parse(metadata.curve ?? "{}") as Partial<LossCurve>;
+  curve.step.push(...kept.step ?? []);
+  curve.loss.push(...kept.loss ?? []);
+  return Number(metadata.step ?? 0);
+}

@@ -1,0 +1,98 @@
+import { AutoencoderKL, DEMO_VAE } from "../../core/encoders/autoencoder_kl.ts";
+import {
+  readSafetensors,
+  toFloat32,
+  writeSafetensors,
+} from "../../core/formats/safetensors.ts";
+import type { Gpu } from "../../core/gpu/gpu.ts";
+import type { StateDict } from "../../core/nn/module.ts";
+import { parameters } from "../../core/nn/parameters.ts";
+import {
+  type AutoencoderSettings,
+  type FrameSet,
+  measureAutoencoder,
+  trainAutoencoder,
+} from "../../core/training/autoencoder.ts";
+import type { TrainingHooks } from "../../core/training/loop.ts";
+
+/** A training of the demo's autoencoder. */
+export interface VaeTuning
+  extends Pick<TrainingHooks, "checkpoint" | "digest" | "shouldStop"> {
+  /** Weights to go on from; random ones if absent. */
+  readonly weights?: string;
+  /** Where the weights go. */
+  readonly out: string;
+  /** Frames to train on. */
+  readonly frames: FrameSet;
+  /** Frames to measure on. */
+  readonly held: FrameSet;
+  /** All that changes the result. */
+  readonly settings: AutoencoderSettings;
+  /** Facts for the file's header. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Told after every few steps. */
+  readonly progress: TrainingHooks["progress"];
+}
+
+/** What a training did. */
+export interface TunedVae {
+  /** PSNR on the held-out frames before, in decibels. */
+  readonly before: number;
+  /** PSNR on the held-out frames after, in decibels. */
+  readonly after: number;
+  /** Number of held-out frames. */
+  readonly held: number;
+}
+
+/**
+ * Trains the demo's autoencoder and writes its weights, with the scaling factor
+ * and the PSNR in the header.
+ *
+ * @param gpu device
+ * @param tuning what is trained, on what, and where it goes
+ * @returns undefined if it was asked to stop
+ */
+export async function tuneVae(
+  gpu: Gpu,
+  tuning: VaeTuning,
+): Promise<TunedVae | undefined> {
+  const { frames, held, settings, out } = tuning;
+  const vae = new AutoencoderKL(DEMO_VAE);
+  if (tuning.weights !== undefined) {
+    using file = await readSafetensors(tuning.weights);
+    const state: Record<string, StateDict[string]> = {};
+    for (const name of file.names) {
+      const { shape } = file.info(name) ?? { shape: [] };
+      state[name] = { shape, data: toFloat32(await file.read(name)) };
+    }
+    vae.loadStateDict(state, tuning.weights);
+  }
+  using store = parameters(gpu, vae, { seed: settings.seed });
+  const before = await measureAutoencoder(gpu, vae, held);
+  const curve = await trainAutoencoder(gpu, vae, store, frames, settings, {
+    checkpoint: tuning.checkpoint,
+    digest: tuning.digest,
+    progress: tuning.progress,
+    ...(tuning.shouldStop ? { shouldStop: tuning.shouldStop } : {}),
+  });
+  if (curve === undefined) return undefined;
+  const after = await measureAutoencoder(gpu, vae, held);
+  const { latentSpread } = await measureAutoencoder(gpu, vae, {
+    size: frames.size,
+    levels: frames.levels.subarray(0, 200 * frames.size ** 2 * 3),
+  });
+  const own = frames.size ** 2 * 3;
+  await writeSafetensors(out, await vae.stateDict(), {
+    ...tuning.metadata,
+    steps: String(settings.steps),
+    batch: String(settings.batch),
+    seed: String(settings.seed),
+    training_frames: String(frames.levels.length / own),
+    psnr_before: before.psnr.toFixed(2),
+    psnr_test: after.psnr.toFixed(2),
+    scaling_factor: (1 / latentSpread).toFixed(4),
+    adapter: gpu.adapter,
+  });
+  const count = held.levels.length / own;
+  return { before: before.psnr, after: after.psnr, held: count };
+}
