@@ -24,8 +24,9 @@ import { tensor } from "../core/tensor/create.ts";
 const HELP = `fid: FID and KID of the images of two folders
 
   DIR_A DIR_B       folders of JPEG or PNG images
-  --weights FILE    Inception-v3, FID variant; without it the demo's network,
-                    whose numbers are not comparable with published ones
+  --weights FILE    Inception-v3, FID variant, or a file of train:features;
+                    without it the demo's network. Numbers of small networks
+                    are not comparable with published ones
   --size N          side the images are cropped and resized to, bicubic
                     (256 for Inception, 64 for the demo's network)
   --subsets N       KID subsets (100)
@@ -117,12 +118,11 @@ async function score(args: readonly string[]): Promise<void> {
       `Cannot use --${name} ${given}: it needs a positive integer`,
     );
   };
-  const size = weights === undefined ? 64 : number("size", 256) ?? 256;
   using gpu = await Gpu.open();
-  using network = weights === undefined
-    ? new DemoFeatureNet()
-    : new InceptionV3();
   using file = await readWeights(weights ?? DEMO);
+  const isSmall = file.info("stem.0.conv.weight") !== undefined;
+  using network = isSmall ? new DemoFeatureNet() : new InceptionV3();
+  const size = isSmall ? 64 : number("size", 256) ?? 256;
   await network.load(gpu, file);
   const first = await featuresOf(gpu, network, a, size);
   const second = await featuresOf(gpu, network, b, size);
@@ -133,8 +133,8 @@ async function score(args: readonly string[]): Promise<void> {
     subsets,
     ...(subsetSize === undefined ? {} : { subsetSize }),
   });
-  const name = weights === undefined
-    ? "the demo's feature network, not Inception"
+  const name = isSmall
+    ? file.metadata.title ?? "the demo's feature network, not Inception"
     : "Inception-v3";
   const result = {
     fid: distance.value,

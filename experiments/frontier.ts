@@ -711,7 +711,8 @@ export const frontier = defineExperiment<FrontierParams>({
   files: {
     vae:
       "weights of Stable Diffusion's VAE (safetensors, .pth, .ckpt; names of diffusers or latent diffusion)",
-    inception: "weights of the FID Inception-v3 (.pth, safetensors)",
+    inception:
+      "weights of the FID Inception-v3 (.pth, safetensors), or of train:features",
   },
   plan: planFrontier,
   inputs,

@@ -5,6 +5,7 @@ import {
   writeSafetensors,
 } from "../formats/safetensors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Module, StateEntry } from "./module.ts";
 import type { Ema, Optimizer } from "./optimizer.ts";
 import type { ParameterStore } from "./parameters.ts";
 
@@ -16,6 +17,18 @@ export interface Checkpoint {
   readonly optimizer?: Optimizer;
   /** Averages. */
   readonly ema?: Ema;
+  /** Module whose other values are kept too, such as running moments. */
+  readonly module?: Module;
+}
+
+/** The module's values that are no parameters of the store. */
+async function otherState(
+  { module, store }: Checkpoint,
+): Promise<[string, StateEntry][]> {
+  if (module === undefined) return [];
+  const trained = new Set(store.slots.map(({ name }) => name));
+  return Object.entries(await module.stateDict())
+    .filter(([name]) => !trained.has(name));
 }
 
 /** The flat buffers of a checkpoint by the first part of their names. */
@@ -31,7 +44,8 @@ function buffersOf({ store, optimizer, ema }: Checkpoint): [string, Tensor][] {
 
 /**
  * Writes parameters, optimizer state, averages and step to one safetensors
- * file, by name: `model.NAME`, `optimizer.first.NAME`, `ema.NAME`.
+ * file, by name: `model.NAME`, `optimizer.first.NAME`, `ema.NAME`, and
+ * `state.NAME` for what else a module holds.
  *
  * The file appears by renaming: a kill at any moment leaves the old one or the
  * new one. Random numbers need no state, since they are keyed by step.
@@ -55,6 +69,9 @@ export async function saveCheckpoint(
         data: flat.subarray(start, start + parameter.size),
       };
     }
+  }
+  for (const [name, entry] of await otherState(checkpoint)) {
+    tensors[`state.${name}`] = entry;
   }
   await writeSafetensors(path, tensors, {
     ...metadata,
@@ -101,12 +118,33 @@ export async function loadCheckpoint(
     }
     filled.push([buffer, flat]);
   }
+  const others: Record<string, StateEntry> = {};
+  for (const [name, { shape }] of await otherState(checkpoint)) {
+    const full = `state.${name}`;
+    surplus.delete(full);
+    const found = file.info(full)?.shape;
+    if (found?.join() !== shape.join()) {
+      problems.push(
+        found === undefined
+          ? `missing ${full}`
+          : `misshaped ${full} (${found.join(", ")}), needed (${
+            shape.join(", ")
+          })`,
+      );
+    } else {
+      others[name] = { shape, data: toFloat32(await file.read(full)) };
+    }
+  }
   problems.push(...[...surplus].map((name) => `surplus ${name}`));
   if (!Number.isSafeInteger(step)) problems.push("missing metadata step");
   if (problems.length > 0) {
     throw new TypeError(
       `Cannot load checkpoint "${path}": ${problems.join("; ")}`,
     );
+  }
+  const { module } = checkpoint;
+  if (module !== undefined) {
+    module.loadStateDict({ ...await module.stateDict(), ...others });
   }
   for (const [buffer, flat] of filled) store.gpu.write(buffer, flat);
   if (optimizer !== undefined) optimizer.stepCount = step;

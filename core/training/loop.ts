@@ -1,5 +1,6 @@
 import { loadCheckpoint, saveCheckpoint } from "../nn/checkpoint.ts";
 import { clipGradNorm, type Ema, type Optimizer } from "../nn/optimizer.ts";
+import type { Module } from "../nn/module.ts";
 import type { ParameterStore } from "../nn/parameters.ts";
 import { concat } from "../ops/concat.ts";
 import type { Gpu } from "../gpu/gpu.ts";
@@ -51,6 +52,8 @@ export interface TrainingJob {
   readonly optimizer: Optimizer & { lr: number };
   /** Averages of them. */
   readonly ema?: Ema;
+  /** Module with other values that change in training: running moments. */
+  readonly module?: Module;
   /** Steps in all. */
   readonly steps: number;
   /** Learning rate of a step. */
@@ -83,7 +86,12 @@ export async function runTraining(
   hooks: TrainingHooks,
 ): Promise<LossCurve | undefined> {
   const { store, optimizer, ema, steps } = job;
-  const parts = { store, optimizer, ...(ema ? { ema } : {}) };
+  const parts = {
+    store,
+    optimizer,
+    ...(ema ? { ema } : {}),
+    ...(job.module ? { module: job.module } : {}),
+  };
   const curve: LossCurve = { step: [], loss: [] };
   let step = await resume(hooks, parts, curve);
   let saved = performance.now();

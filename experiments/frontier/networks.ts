@@ -1,8 +1,5 @@
 import { fromFileUrl } from "@std/path";
-import {
-  DEMO_FEATURES,
-  DemoFeatureNet,
-} from "../../core/encoders/demo_features.ts";
+import { DemoFeatureNet } from "../../core/encoders/demo_features.ts";
 import { InceptionV3 } from "../../core/encoders/inception_v3.ts";
 import { openAutoencoder } from "../../core/encoders/open_autoencoder.ts";
 import { digestFile } from "../../core/formats/digest.ts";
@@ -79,9 +76,8 @@ export async function loadNetworks(
     fromFileUrl(new URL("demo_features.safetensors", WEIGHTS));
   const { vae, title, weights } = await openAutoencoder(gpu, vaePath);
   using featureFile = await readWeights(featurePath);
-  const network = files.inception === undefined
-    ? new DemoFeatureNet()
-    : new InceptionV3();
+  const isSmall = featureFile.info("stem.0.conv.weight") !== undefined;
+  const network = isSmall ? new DemoFeatureNet() : new InceptionV3();
   await network.load(gpu, featureFile);
 
   const side = size / vae.factor;
@@ -111,11 +107,12 @@ export async function loadNetworks(
   return {
     vaeName: title,
     vaeDigest: await digestFile(vaePath),
-    featureName: files.inception === undefined
-      ? "the demo's feature network (192 features, not Inception)"
-      : "Inception-v3 (2048 features)",
+    featureName: featureFile.metadata.title ??
+      (isSmall
+        ? "the demo's feature network (192 features, not Inception)"
+        : "Inception-v3 (2048 features)"),
     featureDigest: await digestFile(featurePath),
-    featureWidth: files.inception === undefined ? DEMO_FEATURES : 2048,
+    featureWidth: network.width,
     latentShape,
     encode: (frames) =>
       inParts(
@@ -134,11 +131,11 @@ export async function loadNetworks(
     features: (images) =>
       inParts(
         // Inception truncates to levels itself.
-        files.inception === undefined
+        isSmall
           ? Float32Array.from(images, (x) => Math.floor(x * 255) / 255)
           : Float32Array.from(images),
         [size, size, 3],
-        files.inception === undefined ? DEMO_FEATURES : 2048,
+        network.width,
         (x) => network.encode(x),
       ),
     [Symbol.dispose]: () => {

@@ -1,0 +1,205 @@
+/**
+ * Trains the demo's feature network for FID and KID.
+ *
+ * @module
+ */
+
+import { basename, join } from "@std/path";
+import { z } from "zod";
+import { drive } from "../core/data/driveworld/driver.ts";
+import { frameScene } from "../core/data/driveworld/frame.ts";
+import { renderFrames } from "../core/data/driveworld/render.ts";
+import { makeWorld } from "../core/data/driveworld/world.ts";
+import { readNuscenes } from "../core/data/nuscenes.ts";
+import { splitScenes } from "../core/data/splits.ts";
+import { DemoFeatureNet } from "../core/encoders/demo_features.ts";
+import { parseCommand, runCommand } from "../core/experiment/command.ts";
+import { UsageError } from "../core/experiment/flags.ts";
+import { Interrupt } from "../core/experiment/interrupt.ts";
+import { ProgressLine } from "../core/experiment/progress.ts";
+import { digestText } from "../core/experiment/run_directory.ts";
+import { writeSafetensors } from "../core/formats/safetensors.ts";
+import { Gpu } from "../core/gpu/gpu.ts";
+import { parameters } from "../core/nn/parameters.ts";
+import {
+  featureScale,
+  type FrameTargets,
+  type LabelledFrames,
+  trainFeatures,
+} from "../core/training/scene_features.ts";
+import { ownSplit, readFrames } from "./frontier/data.ts";
+
+const HELP = `train:features: trains the small feature network of FID and KID
+
+  --out FILE        safetensors, to be given as --inception or --weights; new
+  --data DIR        dataset in nuScenes' layout, whose training scenes are told
+                    apart (the embedded world, where lanes, weather, curvature
+                    and vehicles are learned too)
+  --scenes N        scenes of the embedded world (400)
+  --steps N         optimizer steps (6000)
+  --batch N         frames of a step, a multiple of 8 (64)
+  --lr X            peak learning rate of AdamW (0.003)
+  --seed S          of weights, order, damage and dropout (0)
+
+Its numbers are not those of Inception-v3: the report names the network that
+scored. Interrupted, the same command goes on from the last checkpoint.`;
+
+const positive = z.coerce.number("it needs a positive integer")
+  .int("it needs a positive integer").min(1, "it needs a positive integer");
+
+const Options = z.strictObject({
+  _: z.tuple([], "options begin with --"),
+  out: z.string("it needs a file").regex(
+    /\.safetensors$/,
+    "its name must end in .safetensors",
+  ),
+  data: z.string().min(1).optional(),
+  scenes: positive.min(2, "it needs at least 2").default(400),
+  steps: positive.default(6000),
+  batch: positive.multipleOf(8, "it needs a multiple of 8").default(64),
+  lr: z.coerce.number("it needs a number").positive().default(3e-3),
+  seed: z.coerce.number("it needs a seed").int().min(0).default(0),
+});
+
+/** Side of the frames, in pixels. */
+const SIZE = 64;
+
+type Report = (done: number, total: number) => void;
+
+/** Scenes of the embedded world with all that is known of them. */
+async function drawnFrames(
+  gpu: Gpu,
+  count: number,
+  report: Report,
+): Promise<LabelledFrames> {
+  const parts: Uint8Array[] = [];
+  const scenes: number[] = [];
+  const targets: FrameTargets[] = [];
+  for (let seed = 0; seed < count; seed++) {
+    const world = makeWorld(seed);
+    const seen = drive(world).filter((_, i) => i % 10 === 0)
+      .map((state) => frameScene(world, state));
+    parts.push(await renderFrames(gpu, seen, [SIZE, SIZE]));
+    for (const { facts } of seen) {
+      scenes.push(seed);
+      targets.push({
+        style: world.style,
+        attributes: [
+          Number(world.night),
+          Number(world.rain),
+          Number(world.fog),
+          world.ownLanes - 1,
+          world.otherLanes - 1,
+        ],
+        // Scaled to be near one.
+        geometry: [
+          60 * facts.curvatureAhead,
+          5 * facts.heading,
+          facts.lateral / 3,
+          facts.vehicles / 3,
+          Math.log(facts.nearest) - 2.5,
+          3 * facts.headingAhead,
+        ],
+      });
+    }
+    report(seed + 1, count);
+  }
+  const levels = new Uint8Array(
+    parts.reduce((sum, { length }) => sum + length, 0),
+  );
+  let at = 0;
+  for (const part of parts) {
+    levels.set(part, at);
+    at += part.length;
+  }
+  return { levels, scenes, nScenes: count, targets };
+}
+
+/** Training scenes of a recorded dataset. */
+async function recordedFrames(root: string): Promise<LabelledFrames> {
+  const dataset = await readNuscenes(root, { cache: "data/index" });
+  const { train } = splitScenes(dataset, await ownSplit(root));
+  const frames = train.flatMap(({ keyframes }, scene) =>
+    keyframes.map(({ imagePath }) => ({ scene, imagePath }))
+  );
+  const paths = frames.map(({ imagePath }) => imagePath);
+  return {
+    levels: await readFrames(root, paths, SIZE, "bicubic"),
+    scenes: frames.map(({ scene }) => scene),
+    nScenes: train.length,
+  };
+}
+
+async function train(args: readonly string[]): Promise<void> {
+  const options = parseCommand(Options, [], args);
+  const { out, data, steps, batch, lr, seed } = options;
+  const exists = await Deno.stat(out).then(() => true, () => false);
+  if (exists) {
+    throw new UsageError(
+      `Cannot write ${out}: it exists; remove it or name another --out`,
+    );
+  }
+  using gpu = await Gpu.open();
+  using interrupt = new Interrupt();
+  const reading = new ProgressLine("frames", () => gpu.memory().bytes);
+  const frames = data === undefined
+    ? await drawnFrames(gpu, options.scenes, (done, total) => {
+      reading.update({ done, total });
+      interrupt.check();
+    })
+    : await recordedFrames(data);
+  reading.end();
+  const key = await digestText(JSON.stringify(options));
+  const folder = join("runs", "train-features", key.slice(0, 16));
+  await Deno.mkdir(folder, { recursive: true });
+  const network = new DemoFeatureNet(frames.nScenes);
+  using store = parameters(gpu, network, { seed });
+  const line = new ProgressLine("train", () => gpu.memory().bytes);
+  const curve = await trainFeatures(gpu, network, store, frames, {
+    steps,
+    batch,
+    lr,
+    seed,
+  }, {
+    checkpoint: join(folder, "checkpoint.safetensors"),
+    digest: key,
+    progress: ({ step, loss }) =>
+      line.update({ done: step, total: steps, loss }),
+    shouldStop: () => interrupt.requested,
+  });
+  line.end();
+  if (curve === undefined) return interrupt.check();
+  const own = SIZE * SIZE * 3;
+  const every = Math.max(1, Math.floor(frames.scenes.length / 300));
+  const some = frames.scenes.map((_, i) => i).filter((i) => i % every === 0);
+  const levels = new Uint8Array(some.length * own);
+  some.forEach((row, i) => {
+    levels.set(frames.levels.subarray(row * own, (row + 1) * own), i * own);
+  });
+  const scale = await featureScale(gpu, network, levels);
+  const state = Object.entries(await network.stateDict())
+    .filter(([name]) => !/^head\.|num_batches_tracked$/.test(name));
+  const named = data === undefined ? "the embedded world" : basename(data);
+  await writeSafetensors(out, {
+    ...Object.fromEntries(state),
+    feature_scale: { shape: [1], data: Float32Array.of(scale) },
+  }, {
+    trained_by: "./run train:features",
+    title:
+      `the demo's feature network, trained on ${named} (192 features, not Inception)`,
+    steps: String(steps),
+    batch: String(batch),
+    seed: String(seed),
+    training_frames: String(frames.scenes.length),
+    training_scenes: String(frames.nScenes),
+    adapter: gpu.adapter,
+  });
+  await Deno.remove(folder, { recursive: true });
+  console.log(
+    `loss ${curve.loss[0]?.toFixed(3)} to ${
+      curve.loss.at(-1)?.toFixed(3)
+    } in ${steps} steps on ${frames.scenes.length} frames of ${frames.nScenes} scenes; ${out}`,
+  );
+}
+
+if (import.meta.main) await runCommand(HELP, train, Deno.args);
