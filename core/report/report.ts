@@ -171,6 +171,8 @@ p { margin: 0 0 1rem; max-width: 44rem; }
   outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.4;
   font-variant-numeric: tabular-nums; }
+caption span { display: inline-block; position: sticky; left: 0;
+  max-width: min(44rem, calc(100vw - 4rem)); }
 caption { text-align: left; color: var(--muted); padding: 0 0 .5rem;
   font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .45rem 1.1rem

@@ -243,7 +243,7 @@ export function tableToHtml(table: Table, caption?: string): string {
   });
   const title = caption === undefined
     ? ""
-    : `<caption>${escapeHtml(caption)}</caption>`;
+    : `<caption><span>${escapeHtml(caption)}</span></caption>`;
   return `<div class="scroll" tabindex="0"><table>${title}<thead><tr>` +
     `${head.join("")}</tr></thead><tbody>\n${lines.join("\n")}\n` +
     `</tbody></table></div>`;

@@ -57,7 +57,7 @@ Deno.test("tableToJson keeps the cells", () => {
 
 Deno.test("tableToHtml shows value, interval, n and the paper's number", () => {
   const html = tableToHtml(table, "a < b");
-  assertStringIncludes(html, "<caption>a &lt; b</caption>");
+  assertStringIncludes(html, "<caption><span>a &lt; b</span></caption>");
   assertStringIncludes(html, "<b>0.0661</b><small>[0.0581, 0.0742]</small>");
   assertStringIncludes(html, "n = 150");
   assertStringIncludes(html, ">paper 0.0527<");
