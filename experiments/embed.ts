@@ -6,13 +6,17 @@
 
 import { fromFileUrl, join } from "@std/path";
 import { z } from "zod";
-import { type ImageSource, openImages } from "../core/data/image_source.ts";
-import { cacheLatents } from "../core/data/latents.ts";
+import { encodeImages } from "../core/data/encoded_images.ts";
+import { openImages } from "../core/data/image_source.ts";
 import type { Encoder } from "../core/encoders/encoder.ts";
 import { InceptionV3 } from "../core/encoders/inception_v3.ts";
 import { encoders } from "../core/encoders/mod.ts";
 import { OrthogonalProjection } from "../core/encoders/projection.ts";
-import { parseCommand, runCommand } from "../core/experiment/command.ts";
+import {
+  parseCommand,
+  positiveInteger,
+  runCommand,
+} from "../core/experiment/command.ts";
 import { nearest, UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput, writeRows } from "../core/experiment/output.ts";
@@ -22,7 +26,7 @@ import { digestFile } from "../core/formats/digest.ts";
 import { readWeights } from "../core/formats/weights.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
 import { noGrad } from "../core/tensor/autograd.ts";
-import { tensor, zeros } from "../core/tensor/create.ts";
+import { zeros } from "../core/tensor/create.ts";
 import type { Tensor } from "../core/tensor/tensor.ts";
 
 const LIST = Object.entries(encoders)
@@ -49,9 +53,6 @@ ${LIST}
 Interrupted, the same command goes on. Unreadable images are named and left
 out.`;
 
-const positive = z.coerce.number("it needs a positive integer")
-  .int("it needs a positive integer").min(1, "it needs a positive integer");
-
 const Options = z.strictObject({
   _: z.tuple(
     [z.string()],
@@ -65,11 +66,11 @@ const Options = z.strictObject({
     "it must be authors or recommended",
   )
     .default("authors"),
-  clip: positive.multipleOf(2, "it needs an even number").optional(),
+  clip: positiveInteger.multipleOf(2, "it needs an even number").optional(),
   tokens: z.boolean().default(false),
   project: z.coerce.number("it needs a seed").int().min(0).optional(),
   half: z.boolean().default(false),
-  batch: positive.default(8),
+  batch: positiveInteger.default(8),
 });
 
 /** Images between two writes to disk. */
@@ -96,50 +97,6 @@ async function weightsOf(name: string, given?: string): Promise<string> {
 }
 
 type Apply = (frames: Tensor) => Tensor;
-
-/** Rows of items `[start, end)`; those that cannot be read are NaN. */
-async function rowsOf(
-  gpu: Gpu,
-  source: ImageSource,
-  [start, end]: readonly [number, number],
-  frame: { readonly side: number; readonly lift: number },
-  batch: number,
-  size: number,
-  apply: Apply,
-  report: (index: number, error?: string) => void,
-): Promise<Float32Array> {
-  const rows = new Float32Array((end - start) * size).fill(NaN);
-  let waiting: { index: number; levels: Uint8Array }[] = [];
-  const { side, lift } = frame;
-  const flush = async () => {
-    if (waiting.length === 0) return;
-    using _ = gpu.scope();
-    const own = source.frames * side * side * 3;
-    const values = new Float32Array(waiting.length * own);
-    waiting.forEach(({ levels }, i) => {
-      for (let k = 0; k < own; k++) {
-        values[i * own + k] = Math.min(1, (levels[k]! + lift) / 255);
-      }
-    });
-    const shape = source.frames === 1
-      ? [waiting.length, side, side, 3]
-      : [waiting.length, source.frames, side, side, 3];
-    const x = tensor(gpu, values).reshape(shape);
-    const y = await noGrad(() => apply(x)).read() as Float32Array;
-    waiting.forEach(({ index }, i) => {
-      rows.set(y.subarray(i * size, (i + 1) * size), (index - start) * size);
-      report(index);
-    });
-    waiting = [];
-  };
-  for await (const { index, levels, error } of source.load(start, end)) {
-    if (levels === undefined) report(index, error);
-    else waiting.push({ index, levels });
-    if (waiting.length === batch) await flush();
-  }
-  await flush();
-  return rows;
-}
 
 async function embed(args: readonly string[]): Promise<void> {
   const options = parseCommand(Options, ["tokens", "half"], args);
@@ -204,61 +161,31 @@ async function embed(args: readonly string[]): Promise<void> {
 
   using interrupt = new Interrupt();
   const line = new ProgressLine(name, () => gpu.memory().bytes);
-  const total = source.names.length;
-  const errors: string[] = [];
-  let done = 0;
-  let fresh = 0;
-  let seconds = 0;
-  const cached = await cacheLatents({
-    directory: folder,
+  // Inception truncates to levels: a quarter of one keeps them.
+  const lift = network instanceof InceptionV3 ? 0.25 : 0;
+  const result = await encodeImages({
+    gpu,
+    source,
+    side,
+    folder,
     digest: key,
-    frames: total,
+    shard: clip === undefined ? SHARD : SHARD / 8,
+    batch: clip === undefined ? batch : 1,
     size,
-    shard: clip === undefined ? SHARD : 8,
-    encode: async (start, end) => {
-      const began = performance.now();
-      done = start;
-      // Inception truncates to levels: a quarter of one keeps them.
-      const lift = network instanceof InceptionV3 ? 0.25 : 0;
-      const rows = await rowsOf(
-        gpu,
-        source,
-        [start, end],
-        { side, lift },
-        clip === undefined ? batch : 1,
-        size,
-        apply,
-        (index, error) => {
-          if (error === undefined) fresh++;
-          else errors.push(`${source.names[index]}: ${error}`);
-          line.update({ done: ++done, total });
-        },
-      );
-      seconds += (performance.now() - began) / 1000;
-      return rows;
-    },
+    input: (level) => Math.min(1, (level + lift) / 255),
+    apply,
+    progress: (done, total) => line.update({ done, total }),
     shouldStop: () => interrupt.requested,
   });
   line.end();
-  if (cached === undefined) return interrupt.check();
-  const { latents } = cached;
-  const kept = source.names.map((_, i) => i)
-    .filter((i) => !Number.isNaN(latents[i * size]));
-  for (const error of errors) console.error(`Left out ${error}`);
-  if (kept.length === 0) {
-    throw new Error(
-      `Cannot embed ${input}: none of its ${total} images can be read`,
-    );
-  }
-  const data = new Float32Array(kept.length * size);
-  kept.forEach((row, i) => {
-    data.set(latents.subarray(row * size, (row + 1) * size), i * size);
-  });
+  if (result === undefined) return interrupt.check();
+  const { data, names, lost, rate } = result;
+  for (const item of lost) console.error(`Left out ${item}`);
   await writeRows(output, {
     name: "embeddings",
-    shape: [kept.length, ...rowShape],
+    shape: [names.length, ...rowShape],
     data,
-    names: kept.map((row) => source.names[row] ?? ""),
+    names,
     about: {
       encoder: name,
       weights: digest,
@@ -268,13 +195,12 @@ async function embed(args: readonly string[]): Promise<void> {
   });
   await Deno.remove(folder, { recursive: true });
   const noun = clip === undefined ? "images" : `clips of ${clip}`;
-  const speed = fresh > 0
-    ? `, ${(fresh / seconds).toFixed(1)} a second on ${gpu.adapter}`
+  const speed = rate > 0
+    ? `, ${rate.toFixed(1)} a second on ${gpu.adapter}`
     : "";
-  const lost = total - kept.length;
   console.log(
-    `${kept.length} ${noun} to (${rowShape.join(", ")})${speed}; ${
-      lost === 0 ? "" : `${lost} unreadable; `
+    `${names.length} ${noun} to (${rowShape.join(", ")})${speed}; ${
+      lost.length === 0 ? "" : `${lost.length} unreadable; `
     }${output}`,
   );
 }

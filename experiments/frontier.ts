@@ -65,6 +65,7 @@ import {
   type PointScores,
   type Reference,
   scorePoint,
+  TRAINED_FRAMES,
   windowCosines,
 } from "./frontier/scores.ts";
 
@@ -399,6 +400,20 @@ function copies(
   return all;
 }
 
+/** At most so many rows of a matrix, evenly spaced. */
+function spacedRows(
+  data: Float32Array,
+  width: number,
+  most: number,
+): Float32Array {
+  const rows = spread(range(0, data.length / width), most);
+  const result = new Float32Array(rows.length * width);
+  rows.forEach((row, i) => {
+    result.set(data.subarray(row * width, (row + 1) * width), i * width);
+  });
+  return result;
+}
+
 /** Evenly spaced windows of a list, without repeats. */
 function spread(rows: readonly number[], count: number): number[] {
   const taken = Math.min(count, rows.length);
@@ -593,6 +608,8 @@ async function runSeed(
   const positions = testFrames.shape[1] * testFrames.shape[2];
   const steps = [Math.floor(horizon / 2) - 1, horizon - 1];
 
+  const trainedLatents = spacedRows(trainFrames.latents, size, TRAINED_FRAMES);
+
   const scored = await context.run.stage(label("score"), async () => {
     const line = context.progress("decode and score");
     const points: Record<number, Record<string, PointScores>> = {};
@@ -622,6 +639,8 @@ async function runSeed(
       const decoded = await networks.decode(at(real));
       const reference: Reference = {
         size: params.size,
+        present: at(copy),
+        trained: trainedLatents,
         scenes: data.test.scenes,
         latents: at(real),
         decoded,

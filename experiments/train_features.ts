@@ -13,9 +13,13 @@ import { makeWorld } from "../core/data/driveworld/world.ts";
 import { readNuscenes } from "../core/data/nuscenes.ts";
 import { splitScenes } from "../core/data/splits.ts";
 import { DemoFeatureNet } from "../core/encoders/demo_features.ts";
-import { parseCommand, runCommand } from "../core/experiment/command.ts";
-import { UsageError } from "../core/experiment/flags.ts";
+import {
+  parseCommand,
+  positiveInteger,
+  runCommand,
+} from "../core/experiment/command.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
+import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { digestText } from "../core/experiment/run_directory.ts";
 import { writeSafetensors } from "../core/formats/safetensors.ts";
@@ -44,9 +48,6 @@ const HELP = `train:features: trains the small feature network of FID and KID
 Its numbers are not those of Inception-v3: the report names the network that
 scored. Interrupted, the same command goes on from the last checkpoint.`;
 
-const positive = z.coerce.number("it needs a positive integer")
-  .int("it needs a positive integer").min(1, "it needs a positive integer");
-
 const Options = z.strictObject({
   _: z.tuple([], "options begin with --"),
   out: z.string("it needs a file").regex(
@@ -54,9 +55,9 @@ const Options = z.strictObject({
     "its name must end in .safetensors",
   ),
   data: z.string().min(1).optional(),
-  scenes: positive.min(2, "it needs at least 2").default(400),
-  steps: positive.default(6000),
-  batch: positive.multipleOf(8, "it needs a multiple of 8").default(64),
+  scenes: positiveInteger.min(2, "it needs at least 2").default(400),
+  steps: positiveInteger.default(6000),
+  batch: positiveInteger.multipleOf(8, "it needs a multiple of 8").default(64),
   lr: z.coerce.number("it needs a number").positive().default(3e-3),
   seed: z.coerce.number("it needs a seed").int().min(0).default(0),
 });
@@ -133,12 +134,7 @@ async function recordedFrames(root: string): Promise<LabelledFrames> {
 async function train(args: readonly string[]): Promise<void> {
   const options = parseCommand(Options, [], args);
   const { out, data, steps, batch, lr, seed } = options;
-  const exists = await Deno.stat(out).then(() => true, () => false);
-  if (exists) {
-    throw new UsageError(
-      `Cannot write ${out}: it exists; remove it or name another --out`,
-    );
-  }
+  await checkOutput(out, "--out");
   using gpu = await Gpu.open();
   using interrupt = new Interrupt();
   const reading = new ProgressLine("frames", () => gpu.memory().bytes);

@@ -9,9 +9,13 @@ import { z } from "zod";
 import type { Scene } from "../core/data/scene.ts";
 import { splitScenes } from "../core/data/splits.ts";
 import { readNuscenes } from "../core/data/nuscenes.ts";
-import { parseCommand, runCommand } from "../core/experiment/command.ts";
-import { UsageError } from "../core/experiment/flags.ts";
+import {
+  parseCommand,
+  positiveInteger,
+  runCommand,
+} from "../core/experiment/command.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
+import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { digestText } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
@@ -37,9 +41,6 @@ const HELP = `train:vae: trains the small autoencoder of the demo
 A step takes about a second on two cores. Interrupted, the same command goes
 on from the last checkpoint.`;
 
-const positive = z.coerce.number("it needs a positive integer")
-  .int("it needs a positive integer").min(1, "it needs a positive integer");
-
 const Options = z.strictObject({
   _: z.tuple([], "options begin with --"),
   out: z.string("it needs a file").regex(
@@ -48,12 +49,12 @@ const Options = z.strictObject({
   ),
   data: z.string().min(1).optional(),
   weights: z.string().min(1).optional(),
-  steps: positive.optional(),
-  batch: positive.default(16),
+  steps: positiveInteger.optional(),
+  batch: positiveInteger.default(16),
   lr: z.coerce.number("it needs a number").positive().optional(),
-  frames: positive.default(8000),
+  frames: positiveInteger.default(8000),
   seed: z.coerce.number("it needs a seed").int().min(0).default(0),
-  size: positive.multipleOf(8, "it needs a multiple of 8").default(64),
+  size: positiveInteger.multipleOf(8, "it needs a multiple of 8").default(64),
 });
 
 const SHIPPED = fromFileUrl(
@@ -63,12 +64,7 @@ const SHIPPED = fromFileUrl(
 async function train(args: readonly string[]): Promise<void> {
   const options = parseCommand(Options, [], args);
   const { out, data, batch, seed, size } = options;
-  const exists = await Deno.stat(out).then(() => true, () => false);
-  if (exists) {
-    throw new UsageError(
-      `Cannot write ${out}: it exists; remove it or name another --out`,
-    );
-  }
+  await checkOutput(out, "--out");
   const weights = options.weights === "shipped" ? SHIPPED : options.weights;
   const steps = options.steps ?? (weights === undefined ? 8000 : 400);
   const lr = options.lr ?? (weights === undefined ? 2e-3 : 5e-4);

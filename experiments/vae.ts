@@ -6,13 +6,17 @@
 
 import { basename, fromFileUrl, join } from "@std/path";
 import { z } from "zod";
+import { encodeImages } from "../core/data/encoded_images.ts";
 import { openImages } from "../core/data/image_source.ts";
-import { cacheLatents } from "../core/data/latents.ts";
 import {
   type OpenAutoencoder,
   openAutoencoder,
 } from "../core/encoders/open_autoencoder.ts";
-import { parseCommand, runCommand } from "../core/experiment/command.ts";
+import {
+  parseCommand,
+  positiveInteger,
+  runCommand,
+} from "../core/experiment/command.ts";
 import { UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput, writeRows } from "../core/experiment/output.ts";
@@ -41,9 +45,6 @@ const HELP = `vae encode|decode: images to latents and back
 Latents are the posterior's mean, scaled, (n, 4, height, width). Interrupted,
 the same command goes on. Unreadable images are named and left out.`;
 
-const positive = z.coerce.number("it needs a positive integer")
-  .int("it needs a positive integer").min(1, "it needs a positive integer");
-
 const Options = z.strictObject({
   _: z.tuple(
     [z.enum(["encode", "decode"], "say encode or decode")],
@@ -52,8 +53,8 @@ const Options = z.strictObject({
   input: z.string("it needs a folder or file").min(1),
   output: z.string("it needs a folder or file").min(1),
   weights: z.string().min(1).optional(),
-  size: positive.optional(),
-  batch: positive.optional(),
+  size: positiveInteger.optional(),
+  batch: positiveInteger.optional(),
 });
 
 const SHIPPED = fromFileUrl(
@@ -88,77 +89,38 @@ async function encode(
   const folder = join("runs", "vae", key.slice(0, 16));
   const side = size / vae.factor;
   const own = CHANNELS * side * side;
-  const total = source.names.length;
   using interrupt = new Interrupt();
   const line = new ProgressLine("encode", () => gpu.memory().bytes);
-  const errors: string[] = [];
-  let done = 0;
-  const cached = await cacheLatents({
-    directory: folder,
+  const result = await encodeImages({
+    gpu,
+    source,
+    side: size,
+    folder,
     digest: key,
-    frames: total,
-    size: own,
     shard: isDemo ? 256 : 32,
-    encode: async (start, end) => {
-      done = start;
-      const rows = new Float32Array((end - start) * own).fill(NaN);
-      let waiting: { index: number; levels: Uint8Array }[] = [];
-      const flush = async () => {
-        if (waiting.length === 0) return;
-        using _ = gpu.scope();
-        const pixels = size * size * 3;
-        const values = new Float32Array(waiting.length * pixels);
-        waiting.forEach(({ levels }, i) => {
-          for (let k = 0; k < pixels; k++) {
-            values[i * pixels + k] = levels[k]! / 127.5 - 1;
-          }
-        });
-        const x = tensor(gpu, values).reshape([waiting.length, size, size, 3]);
-        const z = noGrad(() => permute(vae.encode(x), [0, 3, 1, 2]));
-        const got = await z.read() as Float32Array;
-        waiting.forEach(({ index }, i) => {
-          rows.set(got.subarray(i * own, (i + 1) * own), (index - start) * own);
-          line.update({ done: ++done, total });
-        });
-        waiting = [];
-      };
-      for await (const { index, levels, error } of source.load(start, end)) {
-        if (levels === undefined) {
-          errors.push(`${source.names[index]}: ${error}`);
-          done++;
-        } else waiting.push({ index, levels });
-        if (waiting.length === batch) await flush();
-      }
-      await flush();
-      return rows;
-    },
+    batch,
+    size: own,
+    input: (level) => level / 127.5 - 1,
+    apply: (x) => permute(vae.encode(x), [0, 3, 1, 2]),
+    progress: (done, total) => line.update({ done, total }),
     shouldStop: () => interrupt.requested,
   });
   line.end();
-  if (cached === undefined) return interrupt.check();
-  const { latents } = cached;
-  const kept = source.names.map((_, i) => i)
-    .filter((i) => !Number.isNaN(latents[i * own]));
-  for (const error of errors) console.error(`Left out ${error}`);
-  if (kept.length === 0) {
-    throw new Error(
-      `Cannot encode ${input}: none of its ${total} images can be read`,
-    );
-  }
-  const data = new Float32Array(kept.length * own);
-  kept.forEach((row, i) => {
-    data.set(latents.subarray(row * own, (row + 1) * own), i * own);
-  });
+  if (result === undefined) return interrupt.check();
+  const { data, names, lost, rate } = result;
+  for (const item of lost) console.error(`Left out ${item}`);
   await writeRows(output, {
     name: "latents",
-    shape: [kept.length, CHANNELS, side, side],
+    shape: [names.length, CHANNELS, side, side],
     data,
-    names: kept.map((row) => source.names[row] ?? ""),
+    names,
     about: { vae: title, weights: digest },
   });
   await Deno.remove(folder, { recursive: true });
   console.log(
-    `${kept.length} images to (${CHANNELS}, ${side}, ${side}) by ${title}; ${output}`,
+    `${names.length} images to (${CHANNELS}, ${side}, ${side}) by ${title}${
+      rate > 0 ? `, ${rate.toFixed(1)} a second` : ""
+    }; ${lost.length === 0 ? "" : `${lost.length} unreadable; `}${output}`,
   );
 }
 

@@ -1,7 +1,13 @@
 import { parseArgs } from "@std/cli";
-import type { z } from "zod";
+import { z } from "zod";
 import { kebab, nearest, UsageError } from "./flags.ts";
 import { Interrupted } from "./interrupt.ts";
+
+/** A flag that takes a positive integer. */
+export const positiveInteger: z.ZodCoercedNumber<unknown> = z.coerce
+  .number("it needs a positive integer")
+  .int("it needs a positive integer")
+  .min(1, "it needs a positive integer");
 
 /**
  * Reads the command line of a command. The schema's fields are the flags, `_`

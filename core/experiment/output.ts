@@ -19,9 +19,13 @@ export interface NamedRows {
  * Makes sure, before any work, that a result can be written.
  *
  * @param path an npz or safetensors file
+ * @param flag that named it, for messages
  * @throws {Error} if it exists, has another ending, or its folder is missing
  */
-export async function checkOutput(path: string): Promise<void> {
+export async function checkOutput(
+  path: string,
+  flag = "--output",
+): Promise<void> {
   if (!/\.(npz|safetensors)$/.test(path)) {
     throw new Error(
       `Cannot write ${path}: its name must end in .npz or .safetensors`,
@@ -30,7 +34,7 @@ export async function checkOutput(path: string): Promise<void> {
   const exists = await Deno.stat(path).then(() => true, () => false);
   if (exists) {
     throw new Error(
-      `Cannot write ${path}: it exists; remove it or name another --output`,
+      `Cannot write ${path}: it exists; remove it or name another ${flag}`,
     );
   }
   try {

@@ -27,7 +27,7 @@ import { judge } from "./claims.ts";
 import { readFrames, type WindowedData } from "./data.ts";
 import type { FrozenNetworks } from "./networks.ts";
 import type { FrontierParams } from "./params.ts";
-import type { PointScores, Score } from "./scores.ts";
+import { type PointScores, type Score, TRAINED_FRAMES } from "./scores.ts";
 
 /** What one recipe with one seed came to. */
 export interface SeedResult {
@@ -135,6 +135,8 @@ function pointTable(
         (s) => s.sharpness,
         isLast ? SHARPNESS_LAST[name] : undefined,
       ),
+      deltaCosSim: measured(scores, (s) => s.deltaCosSim),
+      manifold: plain(scores, (s) => s.manifold),
     };
   });
   return {
@@ -147,6 +149,8 @@ function pointTable(
       { key: "cosSim", label: "CosSim", decimals: 3 },
       { key: "ssim", label: "SSIM", decimals: 3 },
       { key: "sharpness", label: "Sharpness of real", decimals: 2 },
+      { key: "deltaCosSim", label: "CosSim of change", decimals: 3 },
+      { key: "manifold", label: "Distance to training", decimals: 2 },
     ],
     rows,
   };
@@ -368,6 +372,8 @@ export async function writeReport(
           cosSim: average((s) => s.cosSim),
           ssim: average((s) => s.ssim),
           sharpness: number((s) => s.sharpness),
+          deltaCosSim: average((s) => s.deltaCosSim),
+          manifold: number((s) => s.manifold),
         };
         return [name, point];
       }),
@@ -498,7 +504,9 @@ export async function writeReport(
               : ""
           } Direct and diffusion were trained on ${
             params.samples.toLocaleString("en")
-          } windows each, from ${data.sceneCounts.train} scenes; scores are of ${data.test.rows.length} windows of ${data.sceneCounts.test} test scenes, one sample each. KID against camera frames unless said otherwise.`,
+          } windows each, from ${data.sceneCounts.train} scenes; scores are of ${data.test.rows.length} windows of ${data.sceneCounts.test} test scenes, one sample each. KID against camera frames unless said otherwise. CosSim of change compares predicted minus present with real minus present; distance to training is that of latents to the nearest of ${
+            TRAINED_FRAMES.toLocaleString("en")
+          } or fewer training frames, in units of a latent.`,
       },
       {
         kind: "text",

@@ -1,11 +1,15 @@
 import { rowCosines } from "../../core/metrics/cosine.ts";
 import { fid } from "../../core/metrics/fid.ts";
 import { kid, kidInterval } from "../../core/metrics/kid.ts";
+import { manifoldDistance } from "../../core/metrics/neighbors.ts";
 import { sharpness } from "../../core/metrics/sharpness.ts";
 import { ssimPerImage } from "../../core/metrics/ssim.ts";
 import { bootstrapInterval, mean } from "../../core/metrics/statistics.ts";
 import { toTokens } from "../../core/training/window_tokens.ts";
 import type { FrozenNetworks } from "./networks.ts";
+
+/** Training frames that a distance to training looks at, as published. */
+export const TRAINED_FRAMES = 4000;
 
 /** A number with what it rests on. */
 export interface Score {
@@ -31,10 +35,14 @@ export interface PointScores {
   readonly fid: number;
   /** Cosine similarity of latent tokens. */
   readonly cosSim: Score;
+  /** Cosine similarity of the changes from the present; 0 for no change. */
+  readonly deltaCosSim: Score;
   /** SSIM against decoded ground truth. */
   readonly ssim: Score;
   /** Sharpness as a fraction of decoded ground truth. */
   readonly sharpness: number;
+  /** Mean distance of latents to the nearest of training frames. */
+  readonly manifold: number;
 }
 
 /** What is fixed while points are scored: the real frames of one step. */
@@ -47,6 +55,10 @@ export interface Reference {
   readonly latents: Float32Array;
   /** (n, size, size, 3) decoded from them, in [0, 1] */
   readonly decoded: Float32Array;
+  /** (n, channels, height, width) latents of the present */
+  readonly present: Float32Array;
+  /** (m, channels, height, width) latents of training frames */
+  readonly trained: Float32Array;
   /** Features of the decoded frames. */
   readonly decodedFeatures: Float32Array;
   /** Features of the camera frames. */
@@ -126,6 +138,14 @@ export async function scorePoint(
     networks.latentShape,
     patch,
   );
+  const change = (to: Float32Array) =>
+    to.map((value, i) => value - reference.present[i]!);
+  const changes = windowCosines(
+    change(latents),
+    change(reference.latents),
+    networks.latentShape,
+    patch,
+  );
   const own = mean(Array.from(sharpness(images, layout)));
   const sharp = mean(Array.from(sharpness(reference.decoded, layout)));
   return {
@@ -137,8 +157,14 @@ export async function scorePoint(
       kidDecoded: kid(decoded, fake, { subsets, subsetSize, seed }).value,
       fid: fid(real, fake).value,
       cosSim: withInterval(cosines, scenes, seed),
+      deltaCosSim: withInterval(changes, scenes, seed),
       ssim: withInterval(Array.from(ssim), scenes, seed),
       sharpness: own / sharp,
+      manifold: manifoldDistance(
+        latents,
+        reference.trained,
+        latents.length / scenes.length,
+      ),
     },
   };
 }
