@@ -175,6 +175,7 @@ Deno.test("readJsonArray keeps memory bounded over 50 MB of sample_data", async 
   assertEquals(stats.rows, pieces * perPiece);
   assertEquals(kept, Math.ceil((stats.rows - 7) / 70));
   assert(calls > 150);
-  // Measured 1.8 MB; text that was kept would be all 50 MB.
-  assert(peak < 8e6, `${(peak / 1e6).toFixed(1)} MB`);
+  // Measured 1.8 to 15 MB, as garbage is collected sooner or later; text that
+  // was kept would be all 50 MB.
+  assert(peak < 25e6, `${(peak / 1e6).toFixed(1)} MB`);
 });
