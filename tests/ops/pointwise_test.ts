@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as ops from "../../core/ops/pointwise.ts";
 import { broadcastShapes } from "../../core/tensor/shape.ts";
 import { tensor, zeros } from "../../core/tensor/create.ts";
@@ -23,6 +23,8 @@ const UNARY: Record<string, Unary> = {
   sqrt: [ops.sqrt, Math.sqrt, POSITIVE],
   rsqrt: [ops.rsqrt, (x) => 1 / Math.sqrt(x), POSITIVE],
   tanh: [ops.tanh, Math.tanh],
+  sin: [ops.sin, Math.sin],
+  cos: [ops.cos, Math.cos],
   sigmoid: [ops.sigmoid, sigmoid],
   relu: [ops.relu, (x) => Math.max(x, 0), AWAY],
   silu: [ops.silu, (x) => x * sigmoid(x)],
@@ -231,4 +233,26 @@ Deno.test("add refuses integers and numbers that are not finite", async () => {
     "Cannot apply add: dtype u32, needed f32",
   );
   assertThrows(() => ops.add(x, NaN), RangeError, "number NaN must be finite");
+});
+
+Deno.test("sin and cos stay within 1e-6 up to 1e4", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  const x = Float32Array.from(
+    { length: 4000 },
+    (_, i) => (i % 2 === 0 ? 1 : -1) * 10 ** (i / 500 - 4),
+  );
+  for (
+    const [name, run, wanted] of [
+      ["sin", ops.sin, Math.sin],
+      ["cos", ops.cos, Math.cos],
+    ] as const
+  ) {
+    const got = await run(tensor(gpu, x)).read();
+    let worst = 0;
+    for (const [i, value] of x.entries()) {
+      worst = Math.max(worst, Math.abs(got[i]! - wanted(value)));
+    }
+    assert(worst < 1e-6, `${name} is off by ${worst.toExponential(1)}`);
+  }
 });
