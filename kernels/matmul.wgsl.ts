@@ -43,6 +43,8 @@ export interface MatmulVariant {
   readonly source: "texels" | "buffer";
   /** Whether B is stored as 16-bit floats. */
   readonly halfB?: boolean;
+  /** Whether the sums of A's rows are written too. */
+  readonly rowSums?: boolean;
   /** The tile. */
   readonly tile: Tile;
 }
@@ -73,7 +75,7 @@ fn ${name}At(i: u32) -> vec4f { return textureLoad(${name}, vec2u(i & 1023u, i >
 }
 
 /**
- * The function \`finish\`: bias, activation and store.
+ * The functions \`addend\` and \`finish\`: bias, activation and store.
  *
  * @param options parts of a variant
  */
@@ -89,7 +91,12 @@ export function epilogue(
   const element = wide ? "vec4f" : "f32";
   return `
 @group(0) @binding(3) var<storage, read_write> c: array<${element}>;
-${bias ? operand("bias", 4, "buffer") : ""}
+${
+    bias
+      ? `${operand("bias", 4, "buffer")}
+fn addend(n4: u32) -> vec4f { return biasAt(n4); }`
+      : "fn addend(n4: u32) -> vec4f { return vec4f(); }"
+  }
 ${
     keepPre
       ? `@group(0) @binding(5) var<storage, read_write> pre: array<${element}>;`
@@ -100,9 +107,8 @@ fn finish(m: u32, n4: u32, batch: u32, value: vec4f) {
     return;
   }
   let base = (batch * params.rows + m) * params.columns;
-  let sum = value${bias ? " + biasAt(n4)" : ""};
-  ${keepPre ? store("pre", "sum") : ""}
-  let result = ${activation === "none" ? "sum" : `${activation}(sum)`};
+  ${keepPre ? store("pre", "value") : ""}
+  let result = ${activation === "none" ? "value" : `${activation}(value)`};
   ${store("c", "result")}
 }
 `;
@@ -111,39 +117,52 @@ fn finish(m: u32, n4: u32, batch: u32, value: vec4f) {
 /**
  * Writes the kernel of one variant.
  *
- * Bindings: a, b, c, and bias and pre where the variant has them. Params:
- * rows, columns, depth, and the texels from row to row and batch to batch.
+ * Bindings: a, b, c, and bias, pre and rowSums (rows) where the variant has
+ * them. Params: rows, columns, depth, and the texels from row to row and batch to batch.
  *
  * @param variant which member
  * @returns WGSL text without `lib/math.wgsl`, which activations need
  */
 export function matmulKernel(variant: MatmulVariant): string {
-  const { transposeA, transposeB, tail, source } = variant;
+  const { transposeA, transposeB, tail, source, tile, rowSums } = variant;
+  const turned = tile.member === "shuffle" && tile.turned === true;
+  // C^T = B^T A^T: in a turned tile the operands change places.
+  const left = turned
+    ? { name: "b", suffix: "B", transposed: !transposeB }
+    : { name: "a", suffix: "A", transposed: transposeA };
+  const right = turned
+    ? { name: "a", suffix: "A", transposed: !transposeA }
+    : { name: "b", suffix: "B", transposed: transposeB };
   const masked = (load: string, condition: string) =>
     tail ? `select(vec4f(), ${load}, ${condition})` : load;
-  const loadA = transposeA
+  const start = ({ suffix }: typeof left) => `batch * params.batch${suffix}`;
+  const loadA = left.transposed
     ? `fn loadA(m4: u32, k: u32, batch: u32) -> vec4f {
   return ${
       masked(
-        "aAt(batch * params.batchA + k * params.pitchA + m4)",
+        `${left.name}At(${start(left)} + k * params.pitch${left.suffix} + m4)`,
         "k < params.depth",
       )
     };
 }`
     : `fn locate(m: u32, part: u32, batch: u32) -> u32 {
-  return batch * params.batchA + m * params.pitchA;
+  return ${start(left)} + m * params.pitch${left.suffix};
 }
 fn loadA(start: u32, k4: u32) -> vec4f {
-  return aAt(start + k4);
+  return ${left.name}At(start + k4);
 }`;
-  const loadB = transposeB
+  const loadB = right.transposed
     ? `fn loadB(n: u32, k4: u32, batch: u32) -> vec4f {
-  return bAt(batch * params.batchB + n * params.pitchB + k4);
+  return ${right.name}At(${
+      start(right)
+    } + n * params.pitch${right.suffix} + k4);
 }`
     : `fn loadB(n4: u32, k: u32, batch: u32) -> vec4f {
   return ${
       masked(
-        "bAt(batch * params.batchB + k * params.pitchB + n4)",
+        `${right.name}At(${
+          start(right)
+        } + k * params.pitch${right.suffix} + n4)`,
         "k < params.depth",
       )
     };
@@ -164,15 +183,26 @@ ${operand("a", 1, source)}
 ${operand("b", 2, source, variant.halfB)}
 ${loadA}
 ${loadB}
-${epilogue(variant)}`;
+${epilogue(variant)}
+${
+    rowSums
+      ? `@group(0) @binding(6) var<storage, read_write> rowSums: array<vec4f>;
+fn finishRows(m4: u32, total: vec4f) {
+  if (m4 * 4u < params.rows) {
+    rowSums[m4] = total;
+  }
+}`
+      : ""
+  }`;
   return tileKernel(
     {
-      a: transposeA ? "column" : "row",
-      b: transposeB ? "column" : "row",
+      a: left.transposed ? "column" : "row",
+      b: right.transposed ? "column" : "row",
       declarations,
       tail,
+      ...(rowSums ? { rowSums } : {}),
     },
-    variant.tile,
+    tile,
   );
 }
 

@@ -34,6 +34,13 @@ export interface ShuffleTile {
    * rows are then a multiple of the lanes.
    */
   readonly across?: number;
+  /**
+   * Whether lanes lie over the rows of C instead and \`rows\` counts its
+   * columns: for few columns. A and B change places in the body, so that the
+   * problem's \`a\` describes B transposed; results are turned before they are
+   * stored. Default false.
+   */
+  readonly turned?: boolean;
 }
 
 /** A tile in workgroup memory. */
@@ -71,6 +78,11 @@ export interface TileProblem {
   readonly parts?: boolean;
   /** Whether k may end inside a texel or tile, so that loads must be masked. */
   readonly tail: boolean;
+  /**
+   * Whether the rows of A are summed too, for column A and a shuffle tile
+   * whose rows are a power of two: the gradient of a bias for free.
+   */
+  readonly rowSums?: boolean;
 }
 
 /**
@@ -85,10 +97,13 @@ export function tileGrid(
   rows: number,
   columns: number,
 ): readonly [x: number, y: number] {
-  const width = tile.member === "shuffle"
-    ? 4 * (tile.across ?? tile.lanes)
-    : tile.columns;
-  return [Math.ceil(rows / tile.rows), Math.ceil(columns / width)];
+  if (tile.member === "shared") {
+    return [Math.ceil(rows / tile.rows), Math.ceil(columns / tile.columns)];
+  }
+  const width = 4 * (tile.across ?? tile.lanes);
+  return tile.turned
+    ? [Math.ceil(columns / tile.rows), Math.ceil(rows / width)]
+    : [Math.ceil(rows / tile.rows), Math.ceil(columns / width)];
 }
 
 /**
@@ -100,7 +115,9 @@ export function tileGrid(
  *   `fn loadA(m4: u32, k: u32, batch: u32) -> vec4f`
  * - `fn loadB(n4: u32, k: u32, batch: u32) -> vec4f`, or for column B
  *   `fn loadB(n: u32, k4: u32, batch: u32) -> vec4f`, k counted over all parts
- * - `fn finish(m: u32, n4: u32, batch: u32, value: vec4f)`
+ * - `fn addend(n4: u32) -> vec4f`, what four columns of every row get, and
+ *   `fn finish(m: u32, n4: u32, batch: u32, value: vec4f)`
+ * - with row sums, `fn finishRows(m4: u32, total: vec4f)`
  * - `params.depth`, the number of steps of k
  *
  * @param problem what is computed
@@ -142,6 +159,7 @@ function shuffleBody(problem: TileProblem, tile: ShuffleTile): string {
     ? Math.ceil(rows / lanes)
     : quads * 4 / lanes;
   const lines: string[] = [];
+  const sums: string[] = [];
   for (const b of range(Math.ceil(loads))) {
     lines.push(
       problem.a === "row"
@@ -150,6 +168,13 @@ function shuffleBody(problem: TileProblem, tile: ShuffleTile): string {
           b * lanes
         }u) % ${quads}u, k + (lane + ${b * lanes}u) / ${quads}u, batch);`,
     );
+    if (problem.rowSums) {
+      // Lanes past the four steps hold values of the next ones.
+      const share = 4 * quads < lanes
+        ? `select(vec4f(), a${b}, lane < ${4 * quads}u)`
+        : `a${b}`;
+      sums.push(`rowSum += ${share};`);
+    }
   }
   for (const j of range(4)) {
     lines.push(
@@ -208,19 +233,54 @@ fn product(
   };
   let batch = group.z;
   ${range(own).map((row) => `var c${row} = vec4f();`).join("\n  ")}
+  ${problem.rowSums ? "var rowSum = vec4f();" : ""}
   ${overParts(problem, starts)}
   for (var k = 0u; k < params.depth; k += 4u) {
-    ${lines.join("\n    ")}
+    ${[...lines, ...sums].join("\n    ")}
   }${problem.parts ? "}" : ""}
-  ${
-    range(own).map((row) =>
-      `finish(m0 + ${row * stacked}u${
-        stacked === 1 ? "" : " + shelf"
-      }, n4, batch, c${row});`
-    ).join("\n  ")
-  }
+  ${problem.rowSums ? rowSumEnd(lanes, quads) : ""}
+  ${tile.turned ? turnedEnd(rows) : straightEnd(own, stacked)}
 }
 `;
+}
+
+/** Stores the rows of a lane as they are. */
+function straightEnd(own: number, stacked: number): string {
+  const shelf = stacked === 1 ? "" : " + shelf";
+  return [
+    // Once for all rows: a load from a buffer costs as much as a store.
+    "let extra = addend(n4);",
+    ...range(own).map((row) =>
+      `finish(m0 + ${row * stacked}u${shelf}, n4, batch, c${row} + extra);`
+    ),
+  ].join("\n  ");
+}
+
+/** Stores four accumulators at a time as four neighbours of a row of C. */
+function turnedEnd(rows: number): string {
+  return range(rows / 4).flatMap((q) => [
+    `let extra${q} = addend((m0 >> 2u) + ${q}u);`,
+    ...AXES.map((axis, j) => {
+      const four = range(4).map((i) => `c${4 * q + i}.${axis}`).join(", ");
+      return `finish(n4 * 4u + ${j}u, (m0 >> 2u) + ${q}u, batch, vec4f(${four}) + extra${q});`;
+    }),
+  ]).join("\n  ");
+}
+
+/**
+ * Adds what the lanes summed of A, each over its share of k, and stores it
+ * once. Lane l holds four rows, those of quad l mod quads.
+ */
+function rowSumEnd(lanes: number, quads: number): string {
+  const steps: string[] = [];
+  for (let distance = quads; distance < lanes; distance *= 2) {
+    steps.push(`rowSum += subgroupShuffle(rowSum, lane ^ ${distance}u);`);
+  }
+  // A shuffle inside the branch would take the software driver 10 times longer.
+  return [
+    ...steps,
+    `if (group.y == 0u && lane < ${quads}u) { finishRows((m0 >> 2u) + lane, rowSum); }`,
+  ].join("\n  ");
 }
 
 function sharedBody(problem: TileProblem, tile: SharedTile): string {
@@ -313,9 +373,10 @@ fn product(
     workgroupBarrier();
   }${problem.parts ? "}" : ""}
   let n4 = group.y * ${threadsX}u + x;
+  let extra = addend(n4);
   ${
     range(rowsEach).map((row) =>
-      `finish(m0 + y * ${rowsEach}u + ${row}u, n4, batch, c${row});`
+      `finish(m0 + y * ${rowsEach}u + ${row}u, n4, batch, c${row} + extra);`
     ).join("\n  ")
   }
 }

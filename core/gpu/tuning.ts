@@ -36,6 +36,30 @@ export const SHARED_SMALL: SharedTile = {
 /** Rows of a tile whose lanes are stacked. */
 const STACKED_ROWS = 128;
 
+/** Columns up to which lanes lie over the rows of a product instead. */
+const TURNED_COLUMNS = 32;
+
+/** Rows from which they do. */
+const TURNED_ROWS = 128;
+
+/**
+ * Multiplications below which a tile of 32 rows is as fast as a taller one, and
+ * compiles in half the time.
+ */
+const LIGHT = 2 ** 27;
+
+/** Sizes of a product that a tile is chosen for. */
+export interface ProductSizes {
+  /** Rows of a result. */
+  readonly rows: number;
+  /** Columns of a result. */
+  readonly columns: number;
+  /** Terms of a sum. */
+  readonly depth: number;
+  /** Number of products. */
+  readonly batch: number;
+}
+
 /**
  * Classifies the result of a product.
  *
@@ -63,20 +87,20 @@ export function adapterKey(gpu: Gpu): string {
  *
  * @param gpu the device
  * @param kind how the operands are laid out
- * @param rows rows of the result
- * @param columns columns of the result
+ * @param sizes of the product
  */
 export function chooseTile(
   gpu: Gpu,
   kind: ProductKind,
-  rows: number,
-  columns: number,
+  sizes: ProductSizes,
 ): Tile {
-  const shape = shapeClass(rows, columns);
-  const known = gpu.tiles?.[`${kind}/${shape}`] ??
-    tuned[adapterKey(gpu)]?.[`${kind}/${shape}`];
+  const { rows, columns } = sizes;
+  const name = `${kind}/${shapeClass(rows, columns)}`;
+  const forced = gpu.tiles?.[name];
+  if (forced !== undefined) return fit(gpu, forced);
+  const known = tuned[adapterKey(gpu)]?.[name];
   if (known !== undefined) {
-    return narrowed(fit(gpu, known), kind, rows, columns);
+    return narrowed(lightened(fit(gpu, known), sizes), kind, rows, columns);
   }
   // A software adapter suspends invocations at every barrier.
   if (gpu.isSoftware && gpu.subgroupSize >= 8 && gpu.subgroupSize <= 32) {
@@ -97,15 +121,36 @@ function fit(gpu: Gpu, tile: Tile): Tile {
   return SHARED_SMALL;
 }
 
-/** Stacks the lanes of a shuffle tile over rows where columns are few. */
+/** Shortens a tall tile where there is little to do. */
+function lightened(tile: Tile, sizes: ProductSizes): Tile {
+  const { rows, columns, depth, batch } = sizes;
+  const isLight = rows * columns * depth * batch < LIGHT;
+  return tile.member === "shuffle" && tile.rows > 32 && isLight
+    ? { ...tile, rows: 32 }
+    : tile;
+}
+
+/**
+ * Changes a shuffle tile where columns are few: a convolution's lanes are
+ * stacked over rows, those of other products are laid along the rows.
+ */
 function narrowed(
   tile: Tile,
   kind: ProductKind,
   rows: number,
   columns: number,
 ): Tile {
-  const hasRowA = kind === "nn" || kind === "nt" || kind === "conv";
-  if (tile.member === "shared" || !hasRowA || rows < 256) return tile;
+  if (tile.member === "shared") return tile;
+  if (kind === "convWeight") return tile;
+  if (kind !== "conv") {
+    return columns > TURNED_COLUMNS || rows < TURNED_ROWS ? tile : {
+      member: "shuffle",
+      lanes: tile.lanes,
+      rows: 4 * Math.ceil(columns / 4),
+      turned: true,
+    };
+  }
+  if (rows < 256) return tile;
   let across = tile.lanes;
   while (across > 4 && columns <= 2 * across) across /= 2;
   if (across === tile.lanes) return tile;

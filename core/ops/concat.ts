@@ -1,8 +1,10 @@
-import { record, recordMany } from "../tensor/autograd.ts";
+import { noGrad, record, recordMany } from "../tensor/autograd.ts";
 import { empty, zeros } from "../tensor/create.ts";
-import { resolveAxis, showShape, sizeOf } from "../tensor/shape.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { BYTES } from "../tensor/dtype.ts";
+import { resolveAxis, type Shape, showShape, sizeOf } from "../tensor/shape.ts";
+import { Tensor } from "../tensor/tensor.ts";
 import { copyRows } from "./copy_rows.ts";
+import { permute } from "./permute.ts";
 
 /**
  * Joins tensors along an axis.
@@ -128,17 +130,19 @@ export function chunk(x: Tensor, count: number, axis = -1): Tensor[] {
   const rows = sizeOf(x.shape.slice(0, at));
   const width = length * sizeOf(x.shape.slice(at + 1));
   const pitch = width * count;
-  const parts = Array.from({ length: count }, (_, i) => {
-    const y = empty(x.gpu, x.shape.with(at, length));
-    copyRows(x, y, {
-      rows,
-      width,
-      pitchX: pitch,
-      fromX: i * width,
-      pitchY: width,
+  const shape = x.shape.with(at, length);
+  const parts = partViews(x, shape, rows, count, width) ??
+    Array.from({ length: count }, (_, i) => {
+      const y = empty(x.gpu, shape);
+      copyRows(x, y, {
+        rows,
+        width,
+        pitchX: pitch,
+        fromX: i * width,
+        pitchY: width,
+      });
+      return y;
     });
-    return y;
-  });
   return recordMany(parts, [x], (dys) => {
     const isWhole = dys.every((dy) => dy !== undefined);
     const dx = isWhole ? empty(x.gpu, x.shape) : zeros(x.gpu, x.shape);
@@ -154,4 +158,27 @@ export function chunk(x: Tensor, count: number, axis = -1): Tensor[] {
     });
     return [dx];
   });
+}
+
+/** Bytes to which views of a tensor are aligned on every adapter. */
+const ALIGNMENT = 256;
+
+/** The parts as views of one copy, where their offsets may be bound. */
+function partViews(
+  x: Tensor,
+  shape: Shape,
+  rows: number,
+  count: number,
+  width: number,
+): Tensor[] | undefined {
+  const bytes = rows * width * BYTES[x.dtype];
+  if (bytes % ALIGNMENT !== 0) return undefined;
+  const whole = noGrad(() =>
+    permute(x.reshape([rows, count, width]), [1, 0, 2])
+  );
+  return Array.from(
+    { length: count },
+    (_, i) =>
+      new Tensor(shape, x.dtype, whole.storage, whole.offset + i * bytes),
+  );
 }

@@ -92,7 +92,7 @@ export function linear(
         shape: x.shape,
       }).c
       : undefined;
-    const dw = weight.requiresGrad
+    const weighted = weight.requiresGrad
       ? product({
         ...sizes,
         a: dz,
@@ -101,12 +101,15 @@ export function linear(
         rows: columns,
         columns: depth,
         depth: rows,
+        rowSums: bias?.requiresGrad ?? false,
         shape: weight.shape,
-      }).c
+      })
       : undefined;
-    const db = bias?.requiresGrad
-      ? sum(dz.reshape([rows, columns]), [0]).reshape(bias.shape)
+    if (bias === undefined) return [dx, weighted?.c];
+    const db = bias.requiresGrad
+      ? (weighted?.rowSums ?? sum(dz.reshape([rows, columns]), [0]))
+        .reshape(bias.shape)
       : undefined;
-    return bias === undefined ? [dx, dw] : [dx, dw, db];
+    return [dx, weighted?.c, db];
   });
 }

@@ -5,6 +5,7 @@ import {
   type Activation,
   operand as operandOf,
 } from "../../kernels/matmul.wgsl.ts";
+import type { Gpu } from "../gpu/gpu.ts";
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { forwardOnly, record } from "../tensor/autograd.ts";
@@ -190,17 +191,38 @@ interface Numbers {
   readonly q?: number;
 }
 
-/** Computes one expression over broadcast operands. */
-function compute(
-  name: string,
-  expression: string,
-  operands: readonly Operand[],
-  shape: Shape,
-  numbers: Numbers,
-  d?: Tensor,
-): Tensor {
+/** An expression that is ready to be run. */
+interface Prepared {
+  readonly gpu: Gpu;
+  readonly shader: Shader;
+  readonly bindings: Readonly<Record<string, Tensor>>;
+  readonly params: Readonly<Record<string, number>>;
+  readonly plan: Plan;
+}
+
+/** One expression with all that it is computed from. */
+interface Computation {
+  readonly name: string;
+  readonly expression: string;
+  readonly operands: readonly Operand[];
+  /** Broadcast shape of the operands. */
+  readonly shape: Shape;
+  readonly numbers: Numbers;
+  /** Gradient of the result, for gradients. */
+  readonly d?: Tensor;
+}
+
+/**
+ * Finds out where operands come from and how they are walked.
+ *
+ * @param computation what is computed
+ * @param guide index of an operand whose broadcast axes stay apart, read or not
+ */
+function prepare(computation: Computation, guide?: number): Prepared {
+  const { name, expression, operands, shape, numbers, d } = computation;
   const words = new Set(expression.match(/\b[xyzd]\b/g) ?? []);
   const tensors: Partial<Record<"x" | "y" | "z", Tensor>> = {};
+  const walked: Partial<Record<"x" | "y" | "z", Tensor>> = {};
   const origins: Record<OperandName, Origin> = {
     x: "none",
     y: "none",
@@ -210,33 +232,31 @@ function compute(
   let p = numbers.p ?? 0;
   OPERANDS.forEach((name, i) => {
     const operand = operands[i];
-    if (operand === undefined || !words.has(name)) return;
+    if (operand === undefined) return;
     if (typeof operand === "number") {
+      if (!words.has(name)) return;
       origins[name] = "number";
       p = operand;
-    } else {
-      tensors[name] = operand;
+      return;
     }
+    if (words.has(name)) tensors[name] = operand;
+    if (words.has(name) || i === guide) walked[name] = operand;
   });
   const first = Object.values(tensors)[0] ?? d ??
     operands.find((operand) => typeof operand !== "number");
   if (first === undefined || typeof first === "number") {
     throw new TypeError(`Cannot apply ${name}: it needs a tensor`);
   }
-  const out = empty(first.gpu, shape);
   const usesD = d !== undefined && words.has("d");
-  const plan = planBroadcast(name, shape, tensors);
+  const plan = planBroadcast(name, shape, walked);
   for (const operand of OPERANDS) {
     const steps = plan.steps[operand];
-    if (steps === undefined) continue;
+    if (steps === undefined || tensors[operand] === undefined) continue;
     origins[operand] = plan.wide && steps[3] !== 0
-      ? vectorOrigin(tensors[operand]!)
+      ? vectorOrigin(tensors[operand])
       : "scalar";
   }
   if (usesD) origins.d = plan.wide ? vectorOrigin(d) : "scalar";
-  const shader = shaderOf(name, expression, origins, plan.wide);
-  const step = (operand: "x" | "y" | "z", axis: number) =>
-    plan.steps[operand]?.[axis] ?? 0;
   const params: Record<string, number> = {
     count: plan.count,
     n1: plan.lengths[1]!,
@@ -244,20 +264,71 @@ function compute(
     n3: plan.lengths[3]!,
     p,
     q: numbers.q ?? 0,
+    chunk: 1,
+    chunks: 1,
   };
   for (const operand of OPERANDS) {
     for (let axis = 0; axis < 4; axis++) {
-      params[`${operand}${axis}`] = step(operand, axis);
+      params[`${operand}${axis}`] = plan.steps[operand]?.[axis] ?? 0;
     }
   }
+  return {
+    gpu: first.gpu,
+    shader: shaderOf(name, expression, origins, plan.wide),
+    bindings: { ...tensors, ...(usesD ? { d } : {}) },
+    params,
+    plan,
+  };
+}
+
+/** Computes one expression over broadcast operands. */
+function compute(computation: Computation): Tensor {
+  const { gpu, shader, bindings, params, plan } = prepare(computation);
+  const out = empty(gpu, computation.shape);
   shader.run(
     "run",
-    { ...tensors, ...(usesD ? { d } : {}), out },
+    { ...bindings, out },
     params,
     flatGrid(ceilDiv(plan.count, 64)),
     { knobs: { BROADCAST: plan.broadcast } },
   );
   return out;
+}
+
+/** Terms that one invocation adds. */
+const CHUNK = 128;
+
+/**
+ * Computes one expression summed over the axes along which an operand was
+ * broadcast: a gradient that is never stored in full where these axes are
+ * neighbours and not the last.
+ *
+ * @param computation what is computed
+ * @param target index of the operand
+ * @returns the shape of the operand
+ */
+function computeSum(computation: Computation, target: number): Tensor {
+  const operand = computation.operands[target];
+  if (operand === undefined || typeof operand === "number") {
+    throw new TypeError(`Cannot sum over a number`);
+  }
+  const { gpu, shader, bindings, params, plan } = prepare(computation, target);
+  const [n0 = 1, n1 = 1, n2 = 1, n3 = 1] = plan.lengths;
+  const steps = plan.steps[OPERANDS[target] ?? "x"] ?? [];
+  const isMiddle = plan.wide && n2 > 1 && steps[2] === 0 && steps[3] !== 0 &&
+    (n1 === 1 || steps[1] !== 0) && (n0 === 1 || steps[0] !== 0);
+  if (!isMiddle) return sumTo(compute(computation), operand.shape);
+  const chunks = ceilDiv(n2, CHUNK);
+  const out = empty(gpu, [n0 * n1, chunks, 4 * n3]);
+  const count = n0 * n1 * chunks * n3;
+  shader.run(
+    "sum",
+    { ...bindings, out },
+    { ...params, count, chunk: CHUNK, chunks },
+    flatGrid(ceilDiv(count, 64)),
+    { knobs: { BROADCAST: true } },
+  );
+  return sumTo(out, [n0 * n1, 1, 4 * n3]).reshape(operand.shape);
 }
 
 /** Elements from which a copy into texels pays for itself. */
@@ -384,22 +455,31 @@ export function pointwise(
     name,
     ...tensors.map((operand) => operand.shape),
   );
-  const y = compute(name, forward, operands, shape, numbers);
-  return record(y, tensors, (d) =>
-    operands.flatMap((operand, i) => {
-      if (typeof operand === "number") return [];
-      const expression = backward[i];
-      if (expression === undefined || !operand.requiresGrad) return [undefined];
-      const full = expression === "d" ? d : compute(
-        `${name}_d${OPERANDS[i]}`,
-        expression,
-        operands,
-        shape,
-        numbers,
-        d,
-      );
-      return [sumTo(full, operand.shape)];
-    }));
+  const whole = { name, expression: forward, operands, shape, numbers };
+  return record(
+    compute(whole),
+    tensors,
+    (d) =>
+      operands.flatMap((operand, i) => {
+        if (typeof operand === "number") return [];
+        const expression = backward[i];
+        if (expression === undefined || !operand.requiresGrad) {
+          return [undefined];
+        }
+        if (expression === "d") return [sumTo(d, operand.shape)];
+        const own = {
+          ...whole,
+          name: `${name}_d${OPERANDS[i]}`,
+          expression,
+          d,
+        };
+        return [
+          operand.size === d.size
+            ? compute(own).reshape(operand.shape)
+            : computeSum(own, i),
+        ];
+      }),
+  );
 }
 
 /** x + y, broadcast. */
@@ -577,7 +657,13 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
       }`,
     );
   }
-  const y = compute("identity", "x", [x], shape, {});
+  const y = compute({
+    name: "identity",
+    expression: "x",
+    operands: [x],
+    shape,
+    numbers: {},
+  });
   return record(y, [x], (d) => [sumTo(d, x.shape)]);
 }
 
@@ -594,5 +680,12 @@ export function activationGradient(
   dy: Tensor,
 ): Tensor {
   const [expression] = TABLE[activation].backward;
-  return compute(`${activation}_dx`, expression, [pre], pre.shape, {}, dy);
+  return compute({
+    name: `${activation}_dx`,
+    expression,
+    operands: [pre],
+    shape: pre.shape,
+    numbers: {},
+    d: dy,
+  });
 }

@@ -37,6 +37,8 @@ export interface Product {
   readonly activation?: Activation;
   /** Whether the sum before the activation is wanted too. */
   readonly keepPre?: boolean;
+  /** Whether the sums of the rows of \`a\` are wanted, where they are free. */
+  readonly rowSums?: boolean;
   /** Shape of the result. */
   readonly shape: Shape;
 }
@@ -69,11 +71,14 @@ export function matmulShader(variant: MatmulVariant): Shader {
  * its rows are whole texels. No gradient: callers record their own.
  *
  * @param options operands, sizes and epilogue
- * @returns the result, and the sum before the activation if it was wanted
+ * @returns the result, the sum before the activation if it was wanted, and the
+ *   sums of the rows of \`a\` if they were and the tile gives them
  */
-export function product(
-  options: Product,
-): { c: Tensor; pre: Tensor | undefined } {
+export function product(options: Product): {
+  c: Tensor;
+  pre: Tensor | undefined;
+  rowSums: Tensor | undefined;
+} {
   const { batch, rows, columns, depth } = options;
   const { transposeA = false, transposeB = false } = options;
   const { gpu } = options.a;
@@ -84,7 +89,11 @@ export function product(
   const pitchA = ceilDiv(transposeA ? rows : depth, 4);
   const pitchB = ceilDiv(transposeB ? depth : columns, 4);
   const kind = `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}` as const;
-  const tile = chooseTile(gpu, kind, rows, columns);
+  const tile = chooseTile(gpu, kind, { batch, rows, columns, depth });
+  const rowSums = options.rowSums && transposeA && batch === 1 &&
+      tile.member === "shuffle" && !tile.turned
+    ? empty(gpu, [rows])
+    : undefined;
   const variant: MatmulVariant = {
     transposeA,
     transposeB,
@@ -98,6 +107,7 @@ export function product(
       ? "texels"
       : gpu.operandSource,
     halfB: isHalf,
+    rowSums: rowSums !== undefined,
     tile,
   };
   const c = empty(gpu, options.shape);
@@ -111,6 +121,7 @@ export function product(
       c,
       ...(options.bias === undefined ? {} : { bias: options.bias }),
       ...(pre === undefined ? {} : { pre }),
+      ...(rowSums === undefined ? {} : { rowSums }),
     },
     {
       rows,
@@ -129,7 +140,7 @@ export function product(
     [x, y, batch],
     { flops: 2 * batch * rows * columns * depth },
   );
-  return { c, pre };
+  return { c, pre, rowSums };
 }
 
 /** Steps of k that a tile takes together. */

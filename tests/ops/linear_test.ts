@@ -45,6 +45,19 @@ for (const [name, activate] of Object.entries(ACTIVATIONS)) {
     tolerance: 1e-5, // measured 3e-6
   });
 }
+checkOp("linear with few outputs", {
+  run: (x, w, b) => linear(x, w, b),
+  oracle: oracle(ACTIVATIONS.none),
+  cases: {
+    "lays its lanes along the rows": { shapes: [[192, 20], [16, 20], [16]] },
+    "accepts rows that fill no tile": { shapes: [[131, 7], [5, 7], [5]] },
+    "accepts fewer outputs than a texel": { shapes: [[130, 8], [3, 8], [3]] },
+    "sums the bias's gradient over many rows": {
+      shapes: [[150, 40], [36, 40], [36]],
+    },
+  },
+  tolerance: 1e-5,
+});
 checkOp("linear without bias", {
   run: (x, w) => linear(x, w),
   oracle: (x, w) => oracle(ACTIVATIONS.none)(x, w),

@@ -56,6 +56,8 @@ for (const [name, options] of Object.entries(LAYOUTS)) {
       "accepts lengths beyond a tile": { shapes: shapes(67, 33, 70) },
       "accepts a batch": { shapes: shapes(9, 12, 20, 2, 3) },
       "accepts an odd batch": { shapes: shapes(3, 5, 7, 3) },
+      "accepts many rows of few columns": { shapes: shapes(133, 9, 10) },
+      "accepts a batch of them": { shapes: shapes(128, 5, 24, 2) },
     },
     tolerance: 1e-5, // measured 2e-6 at depth 64
   });

@@ -28,6 +28,9 @@ checkOp("gatedAdd", {
       return at(x, [b, t, d]) + at(gate, [b, row, d]) * at(branch, [b, t, d]);
     }).data,
   cases: {
+    "shares a gate among more tokens than one invocation adds": {
+      shapes: [[2, 300, 4], [2, 1, 4], [2, 300, 4]],
+    },
     "shares a gate": { shapes: [[2, 6, 8], [2, 2, 8], [2, 6, 8]] },
   },
   tolerance: 5e-6,
