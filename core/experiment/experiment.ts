@@ -8,8 +8,8 @@ import {
   type PresetName,
   UsageError,
 } from "./flags.ts";
-import { Interrupt, Interrupted } from "./interrupt.ts";
-import { ProgressLine } from "./progress.ts";
+import { Interrupt, Interrupted, type InterruptState } from "./interrupt.ts";
+import { type Progress, ProgressLine } from "./progress.ts";
 import {
   digestSources,
   readJson,
@@ -17,8 +17,8 @@ import {
   writeAtomic,
 } from "./run_directory.ts";
 
-/** What an experiment is given to run with. */
-export interface ExperimentContext<P> {
+/** What the stages of an experiment work with, on whichever thread. */
+export interface StageContext<P> {
   /** Device. */
   readonly gpu: Gpu;
   /** Validated parameters. */
@@ -28,13 +28,19 @@ export interface ExperimentContext<P> {
   /** Folder of the run. */
   readonly run: RunDirectory;
   /** Asked to stop? */
-  readonly interrupt: Interrupt;
+  readonly interrupt: InterruptState;
   /** The command, as it can be typed again. */
   readonly command: string;
   /** Begins the line of a stage. */
-  progress(label: string): ProgressLine;
+  progress(label: string): Progress;
   /** Prints a line. */
   log(line: string): void;
+}
+
+/** What an experiment is given to run with. */
+export interface ExperimentContext<P> extends StageContext<P> {
+  /** Hears of a stop first. */
+  readonly interrupt: Interrupt;
 }
 
 /** A result of the paper as an executable module. */

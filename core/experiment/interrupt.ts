@@ -14,9 +14,22 @@ export class Interrupted extends Error {
   }
 }
 
+/** Whether a run was asked to stop. */
+export interface InterruptState {
+  /** Whether to stop. */
+  readonly requested: boolean;
+  /**
+   * Stops if it was asked to.
+   *
+   * @throws {Interrupted} then
+   */
+  check(): void;
+}
+
 /** Listens for Ctrl-C and SIGTERM; a second one ends the process at once. */
-export class Interrupt implements Disposable {
+export class Interrupt implements InterruptState, Disposable {
   #status = 0;
+  readonly #told: ((status: number) => void)[] = [];
   readonly #listeners: readonly [Deno.Signal, () => void][];
 
   /** Starts to listen. */
@@ -25,6 +38,7 @@ export class Interrupt implements Disposable {
       const listener = () => {
         if (this.#status !== 0) Deno.exit(status);
         this.#status = status;
+        for (const tell of this.#told) tell(status);
         console.error("\nStopping after this step; again to stop at once.");
       };
       Deno.addSignalListener(signal, listener);
@@ -45,6 +59,16 @@ export class Interrupt implements Disposable {
    */
   check(): void {
     if (this.requested) throw new Interrupted(this.#status);
+  }
+
+  /**
+   * Asks to be told of a stop.
+   *
+   * @param tell gets the exit status, at once if the stop was asked for before
+   */
+  listen(tell: (status: number) => void): void {
+    this.#told.push(tell);
+    if (this.requested) tell(this.#status);
   }
 
   /** Stops to listen. */

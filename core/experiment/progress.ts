@@ -6,6 +6,18 @@ export interface StageProgress {
   readonly total: number;
   /** Mean loss, while training. */
   readonly loss?: number;
+  /** What else is known, such as the losses of several trainings. */
+  readonly detail?: string;
+  /** Bytes in use on the device. */
+  readonly bytes?: number;
+}
+
+/** Shows how far a stage is. */
+export interface Progress {
+  /** Shows where it is. */
+  update(progress: StageProgress): void;
+  /** Ends it. */
+  end(): void;
 }
 
 /** Seconds between two lines where the output is no terminal. */
@@ -20,7 +32,7 @@ function duration(seconds: number): string {
 }
 
 /** One line per stage: rewritten in a terminal, else one every few seconds. */
-export class ProgressLine {
+export class ProgressLine implements Progress {
   readonly #label: string;
   readonly #memory: () => number;
   readonly #isTerminal = Deno.stderr.isTerminal();
@@ -41,7 +53,8 @@ export class ProgressLine {
   }
 
   /** Shows where the stage is. */
-  update({ done, total, loss }: StageProgress): void {
+  update(progress: StageProgress): void {
+    const { done, total, loss, detail, bytes = this.#memory() } = progress;
     const now = performance.now();
     this.#first ??= done;
     const seconds = (now - this.#start) / 1000;
@@ -51,9 +64,10 @@ export class ProgressLine {
       this.#label,
       `${done}/${total}`,
       ...(loss === undefined ? [] : [`loss ${loss.toFixed(4)}`]),
+      ...(detail === undefined ? [] : [detail]),
       ...(rate > 0 ? [`${rate.toFixed(rate < 10 ? 1 : 0)}/s`] : []),
       ...(done < total && rate > 0 ? [`${duration(left)} left`] : []),
-      `${(this.#memory() / 2 ** 20).toFixed(0)} MiB`,
+      `${(bytes / 2 ** 20).toFixed(0)} MiB`,
     ].join("  ");
     const due = this.#isTerminal ? 0.1 : PLAIN_EVERY;
     if (now - this.#last < 1000 * due) return;

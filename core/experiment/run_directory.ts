@@ -40,11 +40,20 @@ export class RunDirectory implements Disposable {
   readonly path: string;
   /** Seconds of each finished stage, in order. */
   readonly stageTimes: { stage: string; seconds: number }[] = [];
-  readonly #lock: Deno.FsFile;
+  readonly #lock: Deno.FsFile | undefined;
 
-  private constructor(path: string, lock: Deno.FsFile) {
+  private constructor(path: string, lock?: Deno.FsFile) {
     this.path = path;
     this.#lock = lock;
+  }
+
+  /**
+   * The folder of a run that this process has open: for its other threads.
+   *
+   * @param path the folder
+   */
+  static inside(path: string): RunDirectory {
+    return new RunDirectory(path);
   }
 
   /**
@@ -154,7 +163,7 @@ export class RunDirectory implements Disposable {
 
   /** Lets other processes use the folder. */
   [Symbol.dispose](): void {
-    this.#lock.close();
+    this.#lock?.close();
   }
 }
 

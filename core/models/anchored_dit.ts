@@ -4,8 +4,7 @@ import { Module } from "../nn/module.ts";
 import { applySteps } from "../nn/sequence.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { chunk } from "../ops/concat.ts";
-import { layerNorm } from "../ops/layer_norm.ts";
-import { modulate } from "../ops/modulate.ts";
+import { adaptiveLayerNorm } from "../ops/layer_norm.ts";
 import { add, mul } from "../ops/pointwise.ts";
 import { mean } from "../ops/reduce.ts";
 import { showShape } from "../tensor/shape.ts";
@@ -155,7 +154,7 @@ export class AnchoredVAEDiT extends Module {
       3,
     ) as [Tensor, Tensor, Tensor];
     const y = this.finalLinear.forward(
-      modulate(layerNorm(u, NORM_EPS), shift, scale),
+      adaptiveLayerNorm(u, NORM_EPS, shift, scale),
     );
     const gated = mul(y.reshape(grid), gate.reshape([batch, horizon, 1, dim]));
     const delta = this.latentDown.forward(gated);

@@ -4,8 +4,8 @@ import { Linear } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { chunk } from "../ops/concat.ts";
-import { layerNorm } from "../ops/layer_norm.ts";
-import { gatedAdd, modulate } from "../ops/modulate.ts";
+import { adaptiveLayerNorm } from "../ops/layer_norm.ts";
+import { gatedAdd } from "../ops/modulate.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** Added to the variance in the layer norms of the transformer. */
@@ -96,11 +96,11 @@ export class DiTBlock extends Module {
       6,
     ) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
     const a = this.attn.forward(
-      modulate(layerNorm(u, NORM_EPS), shiftA, scaleA),
+      adaptiveLayerNorm(u, NORM_EPS, shiftA, scaleA),
     );
     u = gatedAdd(u, gateA, a);
     const m = this.mlp.forward(
-      modulate(layerNorm(u, NORM_EPS), shiftM, scaleM),
+      adaptiveLayerNorm(u, NORM_EPS, shiftM, scaleM),
     );
     return gatedAdd(u, gateM, m);
   }

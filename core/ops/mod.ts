@@ -15,7 +15,7 @@ export {
   groupNorm,
   type Moments,
 } from "./group_norm.ts";
-export { type Affine, layerNorm } from "./layer_norm.ts";
+export { adaptiveLayerNorm, type Affine, layerNorm } from "./layer_norm.ts";
 export { linear, type LinearOptions } from "./linear.ts";
 export { matmul, type MatmulOptions } from "./matmul.ts";
 export { gatedAdd, modulate } from "./modulate.ts";

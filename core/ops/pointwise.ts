@@ -10,7 +10,12 @@ import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { forwardOnly, record } from "../tensor/autograd.ts";
 import { empty } from "../tensor/create.ts";
-import { broadcastShapes, type Shape, showShape } from "../tensor/shape.ts";
+import {
+  broadcastShapes,
+  type Shape,
+  showShape,
+  sizeOf,
+} from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { sumTo } from "./reduce.ts";
 
@@ -253,10 +258,12 @@ function prepare(computation: Computation, guide?: number): Prepared {
     const steps = plan.steps[operand];
     if (steps === undefined || tensors[operand] === undefined) continue;
     origins[operand] = plan.wide && steps[3] !== 0
-      ? vectorOrigin(tensors[operand])
+      ? vectorOrigin(first.gpu, shape)
       : "scalar";
   }
-  if (usesD) origins.d = plan.wide ? vectorOrigin(d) : "scalar";
+  if (usesD) {
+    origins.d = plan.wide ? vectorOrigin(first.gpu, shape) : "scalar";
+  }
   const params: Record<string, number> = {
     count: plan.count,
     n1: plan.lengths[1]!,
@@ -331,13 +338,13 @@ function computeSum(computation: Computation, target: number): Tensor {
   return sumTo(out, [n0 * n1, 1, 4 * n3]).reshape(operand.shape);
 }
 
-/** Elements from which a copy into texels pays for itself. */
+/** Elements read from which a copy into texels pays for itself. */
 const TEXELS_FROM = 2 ** 15;
 
 /** The software driver reads texels many times faster than buffers. */
-function vectorOrigin(tensor: Tensor): "texels" | "buffer" {
-  const pays = tensor.size >= TEXELS_FROM;
-  return tensor.gpu.operandSource === "texels" && pays ? "texels" : "buffer";
+function vectorOrigin(gpu: Gpu, shape: Shape): "texels" | "buffer" {
+  const pays = sizeOf(shape) >= TEXELS_FROM;
+  return gpu.operandSource === "texels" && pays ? "texels" : "buffer";
 }
 
 interface Plan {

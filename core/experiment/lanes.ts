@@ -1,0 +1,260 @@
+/**
+ * Work of an experiment on several threads, each with a device of its own.
+ *
+ * A software adapter runs what is submitted inside the call, so that one thread
+ * records and computes in turns, and its small kernels leave cores idle. Two
+ * lanes, each with a share of the cores, keep them busy. A GPU gets one lane.
+ *
+ * What a lane makes, it leaves in the run folder; inputs and results are plain
+ * JSON. So it does not matter which lane does what, nor how many there are.
+ *
+ * @module
+ */
+
+import { Gpu } from "../gpu/gpu.ts";
+import type { ExperimentContext, StageContext } from "./experiment.ts";
+import type { CommonFlags } from "./flags.ts";
+import { Interrupted } from "./interrupt.ts";
+import type { Progress, StageProgress } from "./progress.ts";
+import { RunDirectory } from "./run_directory.ts";
+
+/** The jobs of a lane by name. */
+export type LaneJobs<P> = Readonly<
+  Record<string, (context: StageContext<P>, input: never) => Promise<unknown>>
+>;
+
+/**
+ * Number of lanes for a device: two on a software adapter with several cores,
+ * else one.
+ *
+ * @param gpu the device
+ */
+export function laneCount(gpu: Gpu): number {
+  return gpu.isSoftware && navigator.hardwareConcurrency > 1 ? 2 : 1;
+}
+
+/** What a lane is told when it starts. */
+interface Setup<P> {
+  readonly kind: "setup";
+  readonly params: P;
+  readonly flags: CommonFlags;
+  readonly path: string;
+  readonly command: string;
+  /** Exit status of a requested stop; 0 to go on. */
+  readonly stop: SharedArrayBuffer;
+}
+
+interface Order {
+  readonly kind: "job";
+  readonly job: string;
+  readonly input: unknown;
+}
+
+/** What a lane tells. */
+type Message =
+  | { readonly kind: "log"; readonly line: string }
+  | { readonly kind: "progress"; readonly progress: StageProgress }
+  | { readonly kind: "done"; readonly result: unknown }
+  | { readonly kind: "stopped"; readonly status: number }
+  | { readonly kind: "failed"; readonly message: string };
+
+/**
+ * Serves jobs in a worker thread. To be called once by the worker's module.
+ *
+ * @param jobs by name
+ */
+export function serveLane<P>(jobs: LaneJobs<P>): void {
+  const scope = self as unknown as Worker;
+  const tell = (message: Message) => scope.postMessage(message);
+  let setup: Setup<P> | undefined;
+  let context: StageContext<P> | undefined;
+  const open = async (
+    { params, flags, path, command, stop }: Setup<P>,
+  ): Promise<StageContext<P>> => {
+    const gpu = await Gpu.open();
+    const status = new Int32Array(stop);
+    return {
+      gpu,
+      params,
+      flags,
+      command,
+      run: RunDirectory.inside(path),
+      interrupt: {
+        get requested() {
+          return Atomics.load(status, 0) !== 0;
+        },
+        check() {
+          if (this.requested) throw new Interrupted(Atomics.load(status, 0));
+        },
+      },
+      progress: (): Progress => ({
+        update: (progress) =>
+          tell({
+            kind: "progress",
+            progress: { ...progress, bytes: gpu.memory().bytes },
+          }),
+        end: () => {},
+      }),
+      log: (line: string) => tell({ kind: "log", line }),
+    };
+  };
+  scope.onmessage = async ({ data }: MessageEvent<Setup<P> | Order>) => {
+    if (data.kind === "setup") {
+      setup = data;
+      return;
+    }
+    try {
+      const job = jobs[data.job];
+      if (setup === undefined || job === undefined) {
+        throw new TypeError(
+          `Cannot do "${data.job}": the lane's jobs are ${
+            Object.keys(jobs).join(", ")
+          }`,
+        );
+      }
+      context ??= await open(setup);
+      const result = await job(context, data.input as never);
+      tell({ kind: "done", result });
+    } catch (error) {
+      tell(
+        error instanceof Interrupted
+          ? { kind: "stopped", status: error.status }
+          : { kind: "failed", message: (error as Error).message },
+      );
+    }
+  };
+}
+
+/** How far several tasks are, of those that have begun. */
+function together(
+  tasks: readonly LaneTask[],
+  states: ReadonlyMap<number, StageProgress>,
+): StageProgress {
+  const all = [...states.values()];
+  const sum = (pick: (state: StageProgress) => number) =>
+    all.reduce((total, state) => total + pick(state), 0);
+  const losses = [...states].filter(([, { loss }]) => loss !== undefined)
+    .map(([i, { loss = 0 }]) => `${tasks[i]?.label} loss ${loss.toFixed(4)}`);
+  return {
+    done: sum(({ done }) => done),
+    total: sum(({ total }) => total),
+    bytes: sum(({ bytes = 0 }) => bytes),
+    ...(losses.length > 0 ? { detail: losses.join(", ") } : {}),
+  };
+}
+
+/** Work for a lane. */
+export interface LaneTask {
+  /** Name of the job. */
+  readonly job: string;
+  /** Its input, plain JSON. */
+  readonly input: unknown;
+  /** Name in the progress line. */
+  readonly label: string;
+}
+
+/** The threads of a run. */
+export class Lanes<P> implements Disposable {
+  readonly #workers: readonly Worker[];
+  readonly #stop = new Int32Array(new SharedArrayBuffer(4));
+
+  /**
+   * Starts the threads.
+   *
+   * @param module of the worker, which calls {@linkcode serveLane}
+   * @param count how many
+   * @param context of the run
+   */
+  constructor(
+    module: URL,
+    count: number,
+    context: ExperimentContext<P>,
+  ) {
+    const { params, flags, run, command, interrupt } = context;
+    interrupt.listen((status) => Atomics.store(this.#stop, 0, status));
+    const setup: Setup<P> = {
+      kind: "setup",
+      params,
+      flags,
+      path: run.path,
+      command,
+      stop: this.#stop.buffer as SharedArrayBuffer,
+    };
+    this.#workers = Array.from({ length: count }, () => {
+      const worker = new Worker(module, { type: "module" });
+      worker.postMessage(setup);
+      return worker;
+    });
+  }
+
+  /** Number of threads. */
+  get count(): number {
+    return this.#workers.length;
+  }
+
+  /**
+   * Does work on all lanes at once, in the order given as lanes become free,
+   * under one progress line.
+   *
+   * @param label of the line
+   * @param tasks what to do
+   * @param line shows how far all of it is
+   * @returns the results, in the order of the tasks
+   * @throws {Interrupted} if the run was asked to stop
+   * @throws {Error} with the message of the first task that failed, after the
+   *   others that were begun have ended
+   */
+  async all(tasks: readonly LaneTask[], line: Progress): Promise<unknown[]> {
+    const results = new Array<unknown>(tasks.length);
+    const states = new Map<number, StageProgress>();
+    const errors: Error[] = [];
+    let next = 0;
+    const serve = async (worker: Worker) => {
+      while (next < tasks.length && errors.length === 0) {
+        const index = next++;
+        const task = tasks[index];
+        if (task === undefined) return;
+        try {
+          results[index] = await this.#do(worker, task, (progress) => {
+            states.set(index, progress);
+            line.update(together(tasks, states));
+          });
+        } catch (error) {
+          errors.push(error as Error);
+        }
+      }
+    };
+    await Promise.all(this.#workers.map(serve));
+    line.end();
+    const [first] = errors;
+    if (first !== undefined) throw first;
+    return results;
+  }
+
+  #do(
+    worker: Worker,
+    { job, input }: LaneTask,
+    progress: (progress: StageProgress) => void,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }: MessageEvent<Message>) => {
+        if (data.kind === "progress") progress(data.progress);
+        else if (data.kind === "log") console.error(data.line);
+        else if (data.kind === "done") resolve(data.result);
+        else if (data.kind === "stopped") reject(new Interrupted(data.status));
+        else reject(new Error(data.message));
+      };
+      worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(event.message));
+      };
+      const order: Order = { kind: "job", job, input };
+      worker.postMessage(order);
+    });
+  }
+
+  /** Ends the threads. */
+  [Symbol.dispose](): void {
+    for (const worker of this.#workers) worker.terminate();
+  }
+}
