@@ -68,16 +68,58 @@ struct Box {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> frames: array<Frame>;
+// Everything that rays read over and over comes from texels of four floats: the
+// software driver loads those many times faster than structs from buffers.
+// (frames, 8): the fields of Frame.
+@group(0) @binding(1) var frames: texture_storage_2d<rgba32float, read>;
 // (frames, 64, 3): lateral offset, relative heading, arc length of the centre
 // line every 2 m ahead.
 @group(0) @binding(2) var<storage, read> tables: array<f32>;
-@group(0) @binding(3) var<storage, read> boxes: array<Box>;
+// (boxes, 4): the fields of Box.
+@group(0) @binding(3) var boxes: texture_storage_2d<rgba32float, read>;
 // (frames, strips, 2): where solid boxes and foliage of a strip begin in
 // `listed`; one more entry at the end.
 @group(0) @binding(4) var<storage, read> starts: array<u32>;
-@group(0) @binding(5) var<storage, read> listed: array<u32>;
+// Numbers of boxes, four a texel, whole and below 2^24.
+@group(0) @binding(5) var listed: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(6) var<storage, read_write> pixels: array<u32>;
+
+fn place(i: u32) -> vec2u {
+  return vec2u(i & 1023u, i >> 10u);
+}
+
+fn frameAt(frame: u32) -> Frame {
+  let i = 8u * frame;
+  let a = textureLoad(frames, place(i));
+  let b = textureLoad(frames, place(i + 1u));
+  let c = textureLoad(frames, place(i + 2u));
+  let d = textureLoad(frames, place(i + 3u));
+  let e = textureLoad(frames, place(i + 4u));
+  let f = textureLoad(frames, place(i + 5u));
+  let g = textureLoad(frames, place(i + 6u));
+  let h = textureLoad(frames, place(i + 7u));
+  return Frame(
+    a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w,
+    c.x, c.y, c.z, c.w, d.x, d.y, d.z, d.w,
+    e.x, e.y, e.z, e.w, f.x, f.y, f.z, f.w,
+    g.x, g.y, g.z, g.w, h.x, h.y, h.z, h.w,
+  );
+}
+
+fn boxAt(i: u32) -> Box {
+  let a = textureLoad(boxes, place(4u * i));
+  let b = textureLoad(boxes, place(4u * i + 1u));
+  let c = textureLoad(boxes, place(4u * i + 2u));
+  let d = textureLoad(boxes, place(4u * i + 3u));
+  return Box(
+    a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w,
+    c.x, c.y, c.z, c.w, d.x, d.y, d.z, d.w,
+  );
+}
+
+fn listedAt(entry: u32) -> u32 {
+  return u32(textureLoad(listed, place(entry >> 2u))[entry & 3u]);
+}
 
 const CAMERA_HEIGHT = 1.55;
 const TABLE_ROWS = 64u;
@@ -163,8 +205,8 @@ fn trace(strip: u32, rays: Rays) -> Nearest {
   var best = Nearest(vec4f(FAR), vec4u());
   let middle = starts[2u * strip + 1u];
   for (var entry = starts[2u * strip]; entry < middle; entry++) {
-    let i = listed[entry];
-    let box = boxes[i];
+    let i = listedAt(entry);
+    let box = boxAt(i);
     // Origin and direction of the rays in the frame of the box.
     let ox = -box.x * box.cos - box.y * box.sin;
     let oy = box.x * box.sin - box.y * box.cos;
@@ -183,8 +225,8 @@ fn trace(strip: u32, rays: Rays) -> Nearest {
   }
   let end = starts[2u * strip + 2u];
   for (var entry = middle; entry < end; entry++) {
-    let i = listed[entry];
-    let box = boxes[i];
+    let i = listedAt(entry);
+    let box = boxAt(i);
     let high = 0.5 * (box.z1 - box.z0);
     let ox = (-box.x * box.cos - box.y * box.sin) / box.halfX;
     let oy = (box.x * box.sin - box.y * box.cos) / box.halfY;
@@ -303,27 +345,27 @@ fn road(f: Frame, s: f32, d: f32, grain: f32, ahead: f32, t: f32) -> vec3f {
 
 fn ground(f: Frame, frame: u32, ray: vec3f, t: f32) -> vec3f {
   let seed = u32(f.seed);
-  let place = ray.xy * t;
-  let x = clamp(0.5 * place.x, 0.0, f32(TABLE_ROWS) - 1.001);
+  let spot = ray.xy * t;
+  let x = clamp(0.5 * spot.x, 0.0, f32(TABLE_ROWS) - 1.001);
   let row = u32(x);
   let at = (frame * TABLE_ROWS + row) * 3u;
   let a = vec3f(tables[at], tables[at + 1u], tables[at + 2u]);
   let b = vec3f(tables[at + 3u], tables[at + 4u], tables[at + 5u]);
   let centre = mix(a, b, x - f32(row));
-  let aside = place.y - centre.x;
+  let aside = spot.y - centre.x;
   let d = aside * cos(centre.y);
   let s = centre.z + aside * sin(centre.y);
   let right = -f.ownLanes * f.laneWidth;
   let left = f.otherLanes * f.laneWidth;
-  let detail = exp(-0.04 * place.x);
+  let detail = exp(-0.04 * spot.x);
   let grain = detail * (noise2(1.7 * s, 1.7 * d, seed + 11u) - 0.5) +
     0.9 * (noise2(0.15 * s, 0.35 * d, seed + 12u) - 0.5);
   var colour = vec3f(f.vergeR, f.vergeG, f.vergeB) * (1.0 + 0.7 * grain);
   if (within(d, right - 0.3, left + 0.3)) {
-    colour = road(f, s, d, grain, place.x, t);
+    colour = road(f, s, d, grain, spot.x, t);
   } else if (within(d, right - 0.3 - f.sidewalk, left + 0.3 + f.sidewalk)) {
     var grey = 0.46 + 0.06 * f.isUrban + 0.12 * grain;
-    if (fract(0.5 * s) < 0.32 * detail && place.x < 25.0) {
+    if (fract(0.5 * s) < 0.32 * detail && spot.x < 25.0) {
       grey *= 0.85;
     }
     colour = grey * vec3f(1.02, 1.0, 0.95);
@@ -448,7 +490,7 @@ fn shade(f: Frame, frame: u32, ray: vec3f, nearest: f32, index: u32) -> vec3f {
     t = down;
     colour = ground(f, frame, ray, t);
   } else if (nearest < FAR) {
-    let box = boxes[index];
+    let box = boxAt(index);
     let hit = meet(box, ray, t);
     let lit = surface(f, box, hit);
     let kind = u32(box.kind);
@@ -467,11 +509,11 @@ fn shade(f: Frame, frame: u32, ray: vec3f, nearest: f32, index: u32) -> vec3f {
   } else {
     return sky(f, ray);
   }
-  let place = ray.xy * t;
+  let spot = ray.xy * t;
   if (f.headlights > 0.0 && glow < 0.3) {
-    let off = place.y / (1.6 + 0.16 * place.x);
-    let beam = f.headlights * facing * exp(-off * off) * exp(-0.045 * place.x) *
-      clamp(0.25 * place.x, 0.0, 1.0);
+    let off = spot.y / (1.6 + 0.16 * spot.x);
+    let beam = f.headlights * facing * exp(-off * off) * exp(-0.045 * spot.x) *
+      clamp(0.25 * spot.x, 0.0, 1.0);
     colour *= 1.0 + beam * vec3f(6.0, 5.6, 4.8);
   }
   let haze = (1.0 - exp(-f.fog * t)) * (1.0 - 0.5 * glow);
@@ -488,7 +530,7 @@ fn render(
   let strip = frame * strips + group.x;
   let x = group.x * 8u + (lane & 7u);
   let y = group.y * 8u + (lane >> 3u);
-  let f = frames[frame];
+  let f = frameAt(frame);
   let width = f32(params.width);
   let focal = 0.72 * width;
   let u = f32(x) - 0.5 * width + vec4f(0.25, 0.75, 0.25, 0.75);

@@ -136,6 +136,13 @@ async function execute<P>(
   const command = words.filter((word) => word !== "--fresh").join(" ");
   const started = new Date().toISOString();
   using interrupt = new Interrupt();
+  const keep = (line: string) =>
+    Deno.writeTextFileSync(
+      run.file("log.txt"),
+      `${new Date().toISOString()}  ${line}\n`,
+      { append: true },
+    );
+  keep(command);
   try {
     await experiment.run({
       gpu,
@@ -144,10 +151,15 @@ async function execute<P>(
       run,
       interrupt,
       command,
-      progress: (label) => new ProgressLine(label, () => gpu.memory().bytes),
-      log: (line) => console.error(line),
+      progress: (label) =>
+        new ProgressLine(label, () => gpu.memory().bytes, keep),
+      log: (line) => {
+        keep(line);
+        console.error(line);
+      },
     });
   } catch (error) {
+    keep(`Stopped: ${(error as Error).message}`);
     if (!(error instanceof Interrupted)) throw error;
     console.error(`Stopped. To go on: ${command}`);
     return error.status;

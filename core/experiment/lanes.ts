@@ -157,6 +157,7 @@ export interface LaneTask {
 export class Lanes<P> implements Disposable {
   readonly #workers: readonly Worker[];
   readonly #stop = new Int32Array(new SharedArrayBuffer(4));
+  readonly #log: (line: string) => void;
 
   /**
    * Starts the threads.
@@ -171,6 +172,7 @@ export class Lanes<P> implements Disposable {
     context: ExperimentContext<P>,
   ) {
     const { params, flags, run, command, interrupt } = context;
+    this.#log = context.log;
     interrupt.listen((status) => Atomics.store(this.#stop, 0, status));
     const setup: Setup<P> = {
       kind: "setup",
@@ -239,7 +241,7 @@ export class Lanes<P> implements Disposable {
     return new Promise((resolve, reject) => {
       worker.onmessage = ({ data }: MessageEvent<Message>) => {
         if (data.kind === "progress") progress(data.progress);
-        else if (data.kind === "log") console.error(data.line);
+        else if (data.kind === "log") this.#log(data.line);
         else if (data.kind === "done") resolve(data.result);
         else if (data.kind === "stopped") reject(new Interrupted(data.status));
         else reject(new Error(data.message));

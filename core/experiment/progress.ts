@@ -20,7 +20,7 @@ export interface Progress {
   end(): void;
 }
 
-/** Seconds between two lines where the output is no terminal. */
+/** Seconds between two lines of a log, or where the output is no terminal. */
 const PLAIN_EVERY = 10;
 
 function duration(seconds: number): string {
@@ -35,10 +35,12 @@ function duration(seconds: number): string {
 export class ProgressLine implements Progress {
   readonly #label: string;
   readonly #memory: () => number;
+  readonly #keep: (line: string) => void;
   readonly #isTerminal = Deno.stderr.isTerminal();
   readonly #start = performance.now();
   #first: number | undefined;
   #last = 0;
+  #kept = performance.now();
   #text = "";
 
   /**
@@ -46,10 +48,16 @@ export class ProgressLine implements Progress {
    *
    * @param label of the stage
    * @param memory bytes in use on the device
+   * @param keep gets a line every few seconds and at the end, for a log
    */
-  constructor(label: string, memory: () => number) {
+  constructor(
+    label: string,
+    memory: () => number,
+    keep: (line: string) => void = () => {},
+  ) {
     this.#label = label;
     this.#memory = memory;
+    this.#keep = keep;
   }
 
   /** Shows where the stage is. */
@@ -69,6 +77,10 @@ export class ProgressLine implements Progress {
       ...(done < total && rate > 0 ? [`${duration(left)} left`] : []),
       `${(bytes / 2 ** 20).toFixed(0)} MiB`,
     ].join("  ");
+    if (now - this.#kept > 1000 * PLAIN_EVERY) {
+      this.#kept = now;
+      this.#keep(this.#text);
+    }
     const due = this.#isTerminal ? 0.1 : PLAIN_EVERY;
     if (now - this.#last < 1000 * due) return;
     this.#last = now;
@@ -80,8 +92,9 @@ export class ProgressLine implements Progress {
   /** Ends the line with the time the stage took. */
   end(): void {
     const seconds = (performance.now() - this.#start) / 1000;
-    const text = `${this.#text || this.#label}  (${duration(seconds)})\n`;
-    this.#write(this.#isTerminal ? `\r\x1b[2K${text}` : text);
+    const text = `${this.#text || this.#label}  (${duration(seconds)})`;
+    this.#keep(text);
+    this.#write(this.#isTerminal ? `\r\x1b[2K${text}\n` : `${text}\n`);
   }
 
   #write(text: string): void {

@@ -92,16 +92,14 @@ async function renderBatch(
   using _ = gpu.scope();
   const { starts, listed } = listBoxes(scenes, width);
   const pixels = empty(gpu, [scenes.length * width * height], "u32");
-  const words = (list: readonly number[]) =>
-    tensor(gpu, Uint32Array.from(list));
   shader.run(
     "render",
     {
       frames: tensor(gpu, join(scenes.map((scene) => scene.scalars))),
       tables: tensor(gpu, join(scenes.map((scene) => scene.table))),
       boxes: tensor(gpu, join(scenes.map((scene) => scene.boxes), BOX_FLOATS)),
-      starts: words(starts),
-      listed: words(listed),
+      starts: tensor(gpu, Uint32Array.from(starts)),
+      listed: tensor(gpu, Float32Array.from(listed)),
       pixels,
     },
     { width, height },
