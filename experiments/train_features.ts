@@ -7,6 +7,7 @@
 import { basename, join } from "@std/path";
 import { z } from "zod";
 import { drive } from "../core/data/driveworld/driver.ts";
+import { FrameLoader } from "../core/data/frames.ts";
 import { frameScene } from "../core/data/driveworld/frame.ts";
 import { renderFrames } from "../core/data/driveworld/render.ts";
 import { makeWorld } from "../core/data/driveworld/world.ts";
@@ -124,8 +125,9 @@ async function recordedFrames(root: string): Promise<LabelledFrames> {
     keyframes.map(({ imagePath }) => ({ scene, imagePath }))
   );
   const paths = frames.map(({ imagePath }) => imagePath);
+  using loader = new FrameLoader();
   return {
-    levels: await readFrames(root, paths, SIZE, "bicubic"),
+    levels: await readFrames(loader, root, paths, SIZE, "bicubic"),
     scenes: frames.map(({ scene }) => scene),
     nScenes: train.length,
   };

@@ -55,6 +55,15 @@ export const SHIPPED_VAE: string = fromFileUrl(
   new URL("demo_vae.safetensors", WEIGHTS),
 );
 
+/** Values in [-1, 1] of levels from 0 to 255. */
+const LEVELS = Float32Array.from({ length: 256 }, (_, i) => i / 127.5 - 1);
+
+function imagesOf(levels: Uint8Array): Float32Array<ArrayBuffer> {
+  const images = new Float32Array(levels.length);
+  for (let i = 0; i < levels.length; i++) images[i] = LEVELS[levels[i]!]!;
+  return images;
+}
+
 /** Images that are on the device at once. */
 const IMAGES_AT_ONCE = 32;
 
@@ -116,7 +125,7 @@ export async function loadNetworks(
     latentShape,
     encode: (frames) =>
       inParts(
-        Float32Array.from(frames, (level) => level / 127.5 - 1),
+        imagesOf(frames),
         [size, size, 3],
         latentSize,
         (x) => permute(vae.encode(x), [0, 3, 1, 2]),
