@@ -20,6 +20,8 @@ import type { FrontierParams } from "./params.ts";
 export interface WindowPart {
   /** Image paths of the frames, from the dataset's root. */
   readonly paths: readonly string[];
+  /** Scene of each frame, from 0, in the order of the part. */
+  readonly frameScenes: readonly number[];
   /** (frames, 2): steering and acceleration */
   readonly actions: Float32Array<ArrayBuffer>;
   /** Row of the present frame of each window. */
@@ -57,6 +59,7 @@ function part(
   const paths: string[] = [];
   const actions: number[] = [];
   const first: number[] = [];
+  const frameScenes: number[] = [];
   // Only frames that some window needs, scene after scene.
   for (const [i, scene] of scenes.entries()) {
     first.push(paths.length);
@@ -66,11 +69,13 @@ function part(
     const end = Math.max(...starts) + horizon + 1;
     for (const frame of scene.keyframes.slice(0, end)) {
       paths.push(frame.imagePath);
+      frameScenes.push(i);
       actions.push(frame.action.steer, frame.action.accel);
     }
   }
   return {
     paths,
+    frameScenes,
     actions: Float32Array.from(actions),
     rows: cut.map((window) => (first[window.scene] ?? 0) + window.start),
     scenes: cut.map((window) => window.sceneName),

@@ -64,6 +64,9 @@ export const frontierParams = z.strictObject({
   tuneSteps: z.int().min(0).describe(
     "steps in which the demo's VAE is fine-tuned on the frames of --data; 0 for none",
   ),
+  tuneFeatureSteps: z.int().min(0).describe(
+    "steps in which the demo's feature network is fine-tuned on the training frames of --data; 0 for none",
+  ),
   diversitySamples: z.int().min(2).describe(
     "samples of a window whose mean distance is the diversity",
   ),
@@ -118,6 +121,7 @@ const demo: FrontierParams = {
   ddimSteps: 50,
   guidance: 2,
   tuneSteps: 120,
+  tuneFeatureSteps: 150,
   diversitySamples: 3,
   diversityWindows: 20,
   calibrationWindows: 100,
@@ -143,6 +147,7 @@ export const frontierPresets: Readonly<
     mlpSamples: 64,
     ddimSteps: 5,
     tuneSteps: 4,
+    tuneFeatureSteps: 4,
     diversitySamples: 2,
     diversityWindows: 2,
     calibrationWindows: 8,

@@ -1,6 +1,7 @@
 import { fromFileUrl } from "@std/path";
 import { FrameLoader } from "../../core/data/frames.ts";
 import type { ExperimentContext } from "../../core/experiment/experiment.ts";
+import type { CommonFlags } from "../../core/experiment/flags.ts";
 import { writeAtomic } from "../../core/experiment/run_directory.ts";
 import type { Image } from "../../core/formats/image.ts";
 import { encodeApng, encodePng } from "../../core/formats/png.ts";
@@ -31,6 +32,7 @@ import type { FrontierParams } from "./params.ts";
 import type { PicturedFutures, SeedScores } from "./points.ts";
 import { type PointScores, type Score, TRAINED_FRAMES } from "./scores.ts";
 import type { TrainingFacts } from "./train.ts";
+import type { TunedFeatures } from "./tune_features.ts";
 
 /** What one recipe with one seed came to. */
 export interface SeedResult extends SeedScores {
@@ -289,6 +291,33 @@ function figure4(results: readonly SeedResult[]): string {
   );
 }
 
+/** What a tuning of the feature network did, in a sentence. */
+export function describeTuning(
+  { loss, frames, scenes, accuracy }: TunedFeatures,
+): string {
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const measure = accuracy === undefined
+    ? ""
+    : `; of ${formatNumber(accuracy.held)} held-out frames, ${
+      percent(accuracy.before)
+    } were nearest to their scene before and ${
+      percent(accuracy.after)
+    } after, where chance is ${percent(1 / scenes)}`;
+  return `The feature network was fine-tuned on ${
+    formatNumber(frames)
+  } frames of ${formatNumber(scenes)} training scenes, from a loss of ${
+    loss[0].toFixed(2)
+  } to ${loss[1].toFixed(2)}${measure}.`;
+}
+
+/** What to know of the feature network, unless it is the one that fits. */
+function featureNote(flags: CommonFlags, tuned?: TunedFeatures): string {
+  if (tuned !== undefined) return `${describeTuning(tuned)} `;
+  return flags.data !== undefined && flags.files.inception === undefined
+    ? "The feature network was trained on the embedded world and not on this dataset: read the ceiling first. "
+    : "";
+}
+
 /** What an encoding stage did, beside its seconds. */
 function encodingNote(facts: EncodingFacts): string {
   const { frames, encoded, waitingSeconds, networkSeconds } = facts;
@@ -309,11 +338,13 @@ const NAMES = {
  * @param context of the experiment
  * @param prepared the dataset and the networks that it was encoded by
  * @param results of all recipes and seeds
+ * @param tuned how the feature network was fine-tuned, if it was
  */
 export async function writeReport(
   context: ExperimentContext<FrontierParams>,
   prepared: PreparedData,
   results: readonly SeedResult[],
+  tuned?: TunedFeatures,
 ): Promise<void> {
   const { run, params, flags, gpu } = context;
   const { data, networks } = prepared;
@@ -490,10 +521,8 @@ export async function writeReport(
         kind: "text",
         text:
           `Frames were encoded and decoded by ${networks.vaeName}; FID and KID see ${networks.featureName}. ${
-            flags.data !== undefined && networks.featureName.includes("demo")
-              ? "The feature network was trained on the embedded world and not on this dataset: read the ceiling first."
-              : ""
-          } Direct and diffusion were trained on ${
+            featureNote(flags, tuned)
+          }Direct and diffusion were trained on ${
             params.samples.toLocaleString("en")
           } windows each, from ${data.sceneCounts.train} scenes; scores are of ${data.test.rows.length} windows of ${data.sceneCounts.test} test scenes, one sample each. KID against camera frames unless said otherwise. CosSim of change compares predicted minus present with real minus present; distance to training is that of latents to the nearest of ${
             TRAINED_FRAMES.toLocaleString("en")
