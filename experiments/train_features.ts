@@ -7,12 +7,12 @@
 import { basename, join } from "@std/path";
 import { z } from "zod";
 import { drive } from "../core/data/driveworld/driver.ts";
+import { FrameLoader } from "../core/data/frames.ts";
 import { frameScene } from "../core/data/driveworld/frame.ts";
 import { renderFrames } from "../core/data/driveworld/render.ts";
 import { makeWorld } from "../core/data/driveworld/world.ts";
 import { readNuscenes } from "../core/data/nuscenes.ts";
 import { splitScenes } from "../core/data/splits.ts";
-import { DemoFeatureNet } from "../core/encoders/demo_features.ts";
 import {
   parseCommand,
   positiveInteger,
@@ -22,16 +22,13 @@ import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { digestText } from "../core/experiment/run_directory.ts";
-import { writeSafetensors } from "../core/formats/safetensors.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
-import { parameters } from "../core/nn/parameters.ts";
-import {
-  featureScale,
-  type FrameTargets,
-  type LabelledFrames,
-  trainFeatures,
+import type {
+  FrameTargets,
+  LabelledFrames,
 } from "../core/training/scene_features.ts";
 import { ownSplit, readFrames } from "./frontier/data.ts";
+import { tuneFeatures } from "./frontier/tune_features.ts";
 
 const HELP = `train:features: trains the small feature network of FID and KID
 
@@ -124,8 +121,9 @@ async function recordedFrames(root: string): Promise<LabelledFrames> {
     keyframes.map(({ imagePath }) => ({ scene, imagePath }))
   );
   const paths = frames.map(({ imagePath }) => imagePath);
+  using loader = new FrameLoader();
   return {
-    levels: await readFrames(root, paths, SIZE, "bicubic"),
+    levels: await readFrames(loader, root, paths, SIZE, "bicubic"),
     scenes: frames.map(({ scene }) => scene),
     nScenes: train.length,
   };
@@ -148,53 +146,30 @@ async function train(args: readonly string[]): Promise<void> {
   const key = await digestText(JSON.stringify(options));
   const folder = join("runs", "train-features", key.slice(0, 16));
   await Deno.mkdir(folder, { recursive: true });
-  const network = new DemoFeatureNet(frames.nScenes);
-  using store = parameters(gpu, network, { seed });
   const line = new ProgressLine("train", () => gpu.memory().bytes);
-  const curve = await trainFeatures(gpu, network, store, frames, {
-    steps,
-    batch,
-    lr,
-    seed,
-  }, {
+  const named = data === undefined ? "the embedded world" : basename(data);
+  const result = await tuneFeatures(gpu, {
+    out,
     checkpoint: join(folder, "checkpoint.safetensors"),
     digest: key,
+    frames,
+    settings: { steps, batch, lr, warmup: 100, seed },
+    metadata: {
+      trained_by: "./run train:features",
+      title:
+        `the demo's feature network, trained on ${named} (192 features, not Inception)`,
+    },
     progress: ({ step, loss }) =>
       line.update({ done: step, total: steps, loss }),
     shouldStop: () => interrupt.requested,
   });
   line.end();
-  if (curve === undefined) return interrupt.check();
-  const own = SIZE * SIZE * 3;
-  const every = Math.max(1, Math.floor(frames.scenes.length / 300));
-  const some = frames.scenes.map((_, i) => i).filter((i) => i % every === 0);
-  const levels = new Uint8Array(some.length * own);
-  some.forEach((row, i) => {
-    levels.set(frames.levels.subarray(row * own, (row + 1) * own), i * own);
-  });
-  const scale = await featureScale(gpu, network, levels);
-  const state = Object.entries(await network.stateDict())
-    .filter(([name]) => !/^head\.|num_batches_tracked$/.test(name));
-  const named = data === undefined ? "the embedded world" : basename(data);
-  await writeSafetensors(out, {
-    ...Object.fromEntries(state),
-    feature_scale: { shape: [1], data: Float32Array.of(scale) },
-  }, {
-    trained_by: "./run train:features",
-    title:
-      `the demo's feature network, trained on ${named} (192 features, not Inception)`,
-    steps: String(steps),
-    batch: String(batch),
-    seed: String(seed),
-    training_frames: String(frames.scenes.length),
-    training_scenes: String(frames.nScenes),
-    adapter: gpu.adapter,
-  });
+  if (result === undefined) return interrupt.check();
   await Deno.remove(folder, { recursive: true });
   console.log(
-    `loss ${curve.loss[0]?.toFixed(3)} to ${
-      curve.loss.at(-1)?.toFixed(3)
-    } in ${steps} steps on ${frames.scenes.length} frames of ${frames.nScenes} scenes; ${out}`,
+    `loss ${result.loss[0].toFixed(3)} to ${
+      result.loss[1].toFixed(3)
+    } in ${steps} steps on ${result.frames} frames of ${result.scenes} scenes; ${out}`,
   );
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { basename, fromFileUrl, join } from "@std/path";
+import { basename, join } from "@std/path";
 import { z } from "zod";
 import type { Scene } from "../core/data/scene.ts";
 import { splitScenes } from "../core/data/splits.ts";
@@ -22,7 +22,7 @@ import { digestFile } from "../core/formats/digest.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
 import { embeddedWorld, ownSplit, spacedFrames } from "./frontier/data.ts";
 import { frontierPresets } from "./frontier/params.ts";
-import { tuneVae } from "./frontier/tune_vae.ts";
+import { SHIPPED_VAE, tuneVae } from "./frontier/tune_vae.ts";
 
 const HELP = `train:vae: trains the small autoencoder of the demo
 
@@ -57,15 +57,11 @@ const Options = z.strictObject({
   size: positiveInteger.multipleOf(8, "it needs a multiple of 8").default(64),
 });
 
-const SHIPPED = fromFileUrl(
-  new URL("../fixtures/weights/demo_vae.safetensors", import.meta.url),
-);
-
 async function train(args: readonly string[]): Promise<void> {
   const options = parseCommand(Options, [], args);
   const { out, data, batch, seed, size } = options;
   await checkOutput(out, "--out");
-  const weights = options.weights === "shipped" ? SHIPPED : options.weights;
+  const weights = options.weights === "shipped" ? SHIPPED_VAE : options.weights;
   const steps = options.steps ?? (weights === undefined ? 8000 : 400);
   const lr = options.lr ?? (weights === undefined ? 2e-3 : 5e-4);
   using gpu = await Gpu.open();

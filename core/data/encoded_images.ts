@@ -104,7 +104,8 @@ export async function encodeImages(
     shouldStop: job.shouldStop,
   });
   if (cached === undefined) return undefined;
-  const { latents } = cached;
+  using store = cached.latents;
+  const latents = store.read(0, total);
   const all = source.names.map((_, i) => i);
   const isKept = (i: number) => !Number.isNaN(latents[i * size]);
   const kept = all.filter(isKept);

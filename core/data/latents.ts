@@ -1,23 +1,26 @@
 import { join } from "@std/path";
-import {
-  readSafetensors,
-  toFloat32,
-  writeSafetensors,
-} from "../formats/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 
-/** Latents of frames, in the order they were asked for. */
-export interface LatentCache {
-  /** (frames, channels, height, width) */
-  readonly latents: Float32Array<ArrayBuffer>;
-  /** Frames that were encoded now; the others came from the cache. */
-  readonly encoded: number;
+/** Rows of equally many values, read when they are needed. */
+export interface LatentRows {
+  /** Number of rows: frames, scene after scene. */
+  readonly frames: number;
+  /** Values of a row. */
+  readonly size: number;
+  /**
+   * Reads rows `[start, end)`.
+   *
+   * @returns (end - start, size), memory of its own
+   * @throws {RangeError} if there are no such rows
+   */
+  read(start: number, end: number): Float32Array<ArrayBuffer>;
 }
 
-/** What is encoded, how, and where it is kept. */
-export interface LatentJob {
-  /** Folder of the shards; made if it is missing. */
+/** Shards of latents: what they are of, and where they are. */
+export interface LatentShards {
+  /** Folder of the shards. */
   readonly directory: string;
-  /** Digest of dataset, frame size and encoder weights. */
+  /** Digest of all that changes the values. */
   readonly digest: string;
   /** Number of frames. */
   readonly frames: number;
@@ -25,8 +28,12 @@ export interface LatentJob {
   readonly size: number;
   /** Frames of a shard. Default 512. */
   readonly shard?: number;
+}
+
+/** What is encoded, how, and where it is kept; the folder is made. */
+export interface LatentJob extends LatentShards {
   /**
-   * Encodes frames `[start, end)`.
+   * Encodes frames `[start, end)`: those of one shard.
    *
    * @returns (end - start, size)
    */
@@ -37,59 +44,50 @@ export interface LatentJob {
   readonly shouldStop?: () => boolean;
 }
 
-/**
- * Encodes frames once and keeps them in shards: a second call reads, and one
- * that was interrupted goes on where it stopped.
- *
- * @param job what to encode
- * @returns all latents, or undefined if it was asked to stop
- * @throws {Error} if a shard belongs to other frames or another encoder
- */
-export async function cacheLatents(
-  job: LatentJob,
-): Promise<LatentCache | undefined> {
-  const { directory, digest, frames, size, shard = 512 } = job;
-  await Deno.mkdir(directory, { recursive: true });
-  const latents = new Float32Array(frames * size);
-  let encoded = 0;
-  for (let start = 0; start < frames; start += shard) {
-    if (job.shouldStop?.()) return undefined;
-    const end = Math.min(frames, start + shard);
-    const name = `latents-${
-      String(start / shard).padStart(5, "0")
-    }.safetensors`;
-    const path = join(directory, name);
-    let values = await readShard(path, digest, (end - start) * size);
-    if (values === undefined) {
-      values = await job.encode(start, end);
-      if (values.length !== (end - start) * size) {
-        throw new Error(
-          `Cannot keep latents in ${path}: the encoder gave ${values.length} values, needed ${
-            (end - start) * size
-          }`,
-        );
-      }
-      await writeSafetensors(path, {
-        latents: {
-          shape: [end - start, size],
-          data: Float32Array.from(values),
-        },
-      }, { digest });
-      encoded += end - start;
-    }
-    latents.set(values, start * size);
-    job.progress?.(end, frames);
-  }
-  return { latents, encoded };
+/** Latents that were encoded, now or before. */
+export interface LatentCache {
+  /** All of them, in the order of the frames. */
+  readonly latents: LatentStore;
+  /** Frames that were encoded now; the others came from the cache. */
+  readonly encoded: number;
 }
 
-async function readShard(
+const DEFAULT_SHARD = 512;
+
+/** Shards whose files are open at once, far below what a process may open. */
+const MOST_OPEN = 64;
+
+/** A shard's file. */
+interface Shard {
+  readonly path: string;
+  /** Byte at which its values begin. */
+  readonly offset: number;
+}
+
+function* shardsOf(
+  { directory, frames, shard = DEFAULT_SHARD }: LatentShards,
+): Generator<{ path: string; start: number; end: number }> {
+  for (let start = 0; start < frames; start += shard) {
+    const number = String(start / shard).padStart(5, "0");
+    const path = join(directory, `latents-${number}.safetensors`);
+    yield { path, start, end: Math.min(frames, start + shard) };
+  }
+}
+
+/**
+ * Looks at the header of a shard.
+ *
+ * @returns undefined if there is no such file
+ */
+async function openShard(
   path: string,
   digest: string,
-  length: number,
-): Promise<Float32Array | undefined> {
+  rows: number,
+  size: number,
+): Promise<Shard | undefined> {
+  let bytes: number;
   try {
-    await Deno.stat(path);
+    ({ size: bytes } = await Deno.stat(path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
@@ -100,11 +98,181 @@ async function readShard(
       `Cannot use latents of ${path}: they belong to other frames or another encoder; remove the folder to encode again`,
     );
   }
-  const data = toFloat32(await file.read("latents"));
-  if (data.length !== length) {
+  const { dtype, shape = [] } = file.info("latents") ?? {};
+  if (
+    dtype !== "F32" || file.names.length !== 1 ||
+    `${shape}` !== `${[rows, size]}`
+  ) {
     throw new Error(
-      `Cannot use latents of ${path}: it holds ${data.length} values, needed ${length}`,
+      `Cannot use latents of ${path}: it holds ${dtype ?? "nothing"} (${
+        shape.join(", ")
+      }), needed F32 (${rows}, ${size})`,
     );
   }
-  return data;
+  // The only tensor of the file ends where the file does.
+  return { path, offset: bytes - 4 * rows * size };
+}
+
+/**
+ * Latents in the shards of a folder, read by range. Nothing is held but some
+ * open files: what was read before is in the system's cache of files.
+ */
+export class LatentStore implements LatentRows, Disposable {
+  /** Number of rows. */
+  readonly frames: number;
+  /** Values of a row. */
+  readonly size: number;
+  readonly #shards: readonly Shard[];
+  readonly #rowsOfShard: number;
+  /** Open files by shard, the one that was used last at the end. */
+  readonly #files = new Map<number, Deno.FsFile>();
+
+  private constructor(shards: readonly Shard[], of: LatentShards) {
+    this.#shards = shards;
+    this.frames = of.frames;
+    this.size = of.size;
+    this.#rowsOfShard = of.shard ?? DEFAULT_SHARD;
+  }
+
+  /**
+   * Opens latents that are all there.
+   *
+   * @param shards where they are, and what they must be of
+   * @throws {Error} if a shard is missing, has another shape, or belongs to
+   *   other frames or another encoder
+   */
+  static async open(shards: LatentShards): Promise<LatentStore> {
+    const { digest, size } = shards;
+    const found: Shard[] = [];
+    for (const { path, start, end } of shardsOf(shards)) {
+      const shard = await openShard(path, digest, end - start, size);
+      if (shard === undefined) {
+        throw new Error(
+          `Cannot read latents of ${path}: there is no such file; remove the folder to encode again`,
+        );
+      }
+      found.push(shard);
+    }
+    return new LatentStore(found, shards);
+  }
+
+  /**
+   * Reads rows `[start, end)` without waiting for other work.
+   *
+   * @param start first row
+   * @param end one past the last
+   * @returns (end - start, size), memory of its own
+   * @throws {RangeError} if there are no such rows
+   * @throws {Error} if a file became shorter
+   */
+  read(start: number, end: number): Float32Array<ArrayBuffer> {
+    const { frames, size } = this;
+    if (!(start >= 0 && start <= end && end <= frames)) {
+      throw new RangeError(
+        `Cannot read latents ${start} to ${end}: there are ${frames}`,
+      );
+    }
+    const values = new Float32Array((end - start) * size);
+    const bytes = new Uint8Array(values.buffer);
+    const own = 4 * size;
+    for (let row = start; row < end;) {
+      const shard = Math.floor(row / this.#rowsOfShard);
+      const first = shard * this.#rowsOfShard;
+      const last = Math.min(end, first + this.#rowsOfShard);
+      const into = bytes.subarray((row - start) * own, (last - start) * own);
+      this.#readShard(shard, (row - first) * own, into);
+      row = last;
+    }
+    return values;
+  }
+
+  #readShard(index: number, start: number, into: Uint8Array): void {
+    const { path, offset } = this.#shards[index]!;
+    const file = this.#open(index, path);
+    file.seekSync(offset + start, Deno.SeekMode.Start);
+    for (let done = 0; done < into.length;) {
+      const count = file.readSync(into.subarray(done));
+      if (count === null) {
+        throw new Error(
+          `Cannot read latents of ${path}: it became shorter; remove the folder to encode again`,
+        );
+      }
+      done += count;
+    }
+  }
+
+  #open(index: number, path: string): Deno.FsFile {
+    const file = this.#files.get(index) ?? Deno.openSync(path);
+    this.#files.delete(index);
+    this.#files.set(index, file);
+    if (this.#files.size > MOST_OPEN) {
+      const [[oldest, least] = []] = this.#files;
+      least?.close();
+      this.#files.delete(oldest ?? index);
+    }
+    return file;
+  }
+
+  /** Closes the files. */
+  [Symbol.dispose](): void {
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+  }
+}
+
+/**
+ * Reads single rows, in any order.
+ *
+ * @param latents where from
+ * @param rows which
+ * @returns (rows, size)
+ * @throws {RangeError} if there is no such row
+ */
+export function takeRows(
+  latents: LatentRows,
+  rows: readonly number[],
+): Float32Array<ArrayBuffer> {
+  const { size } = latents;
+  const values = new Float32Array(rows.length * size);
+  for (const [i, row] of rows.entries()) {
+    values.set(latents.read(row, row + 1), i * size);
+  }
+  return values;
+}
+
+/**
+ * Encodes frames once and keeps them in shards: a second call opens them, and
+ * one that was interrupted goes on where it stopped. One shard is in memory at
+ * a time.
+ *
+ * @param job what to encode
+ * @returns the latents, or undefined if it was asked to stop
+ * @throws {Error} if a shard belongs to other frames or another encoder
+ */
+export async function cacheLatents(
+  job: LatentJob,
+): Promise<LatentCache | undefined> {
+  const { directory, digest, frames, size } = job;
+  await Deno.mkdir(directory, { recursive: true });
+  let encoded = 0;
+  for (const { path, start, end } of shardsOf(job)) {
+    if (job.shouldStop?.()) return undefined;
+    const rows = end - start;
+    if (await openShard(path, digest, rows, size) === undefined) {
+      const values = await job.encode(start, end);
+      if (values.length !== rows * size) {
+        throw new Error(
+          `Cannot keep latents in ${path}: the encoder gave ${values.length} values, needed ${
+            rows * size
+          }`,
+        );
+      }
+      await writeSafetensors(path, {
+        latents: { shape: [rows, size], data: Float32Array.from(values) },
+      }, { digest });
+      encoded += rows;
+    }
+    job.progress?.(end, frames);
+  }
+  return { latents: await LatentStore.open(job), encoded };
 }

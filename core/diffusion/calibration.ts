@@ -7,40 +7,52 @@ export interface ChannelStatistics {
 }
 
 /**
- * Measures latents channel by channel, over windows and positions.
+ * Measures latents channel by channel, over windows and positions. One batch is
+ * needed at a time.
  *
- * @param latents (n, channels, positions) in row-major order
+ * @param batches each (n, channels, positions) in row-major order; walked
+ *   twice, for the mean and then for the deviation
  * @param channels number of channels
- * @throws {RangeError} if the length does not fit, or a value is not finite
+ * @param positions values of a channel
+ * @throws {RangeError} if a length does not fit, or a value is not finite
  */
 export function channelStatistics(
-  latents: Float32Array,
+  batches: Iterable<Float32Array>,
   channels: number,
   positions: number,
 ): ChannelStatistics {
-  const n = latents.length / (channels * positions);
-  if (!Number.isInteger(n) || n * positions < 2) {
+  const size = channels * positions;
+  /** Sums a function of the values of each channel; counts the values. */
+  const total = (of: (value: number, channel: number) => number) => {
+    const sums: number[] = Array(channels).fill(0);
+    let count = 0;
+    for (const latents of batches) {
+      if (latents.length % size !== 0) {
+        throw new RangeError(
+          `Cannot measure ${latents.length} latent values: they need whole samples of ${channels} channels with ${positions} values`,
+        );
+      }
+      for (let start = 0; start < latents.length; start += size) {
+        for (let c = 0; c < channels; c++) {
+          const first = start + c * positions;
+          for (let k = first; k < first + positions; k++) {
+            sums[c]! += of(latents[k]!, c);
+          }
+        }
+      }
+      count += latents.length / channels;
+    }
+    return { sums, count };
+  };
+  const { sums, count } = total((value) => value);
+  if (count < 2) {
     throw new RangeError(
-      `Cannot measure ${latents.length} latent values: they need whole samples of ${channels} channels with ${positions} values`,
+      `Cannot measure ${count} latent values of a channel: needed at least 2`,
     );
   }
-  const mean: number[] = [];
-  const std: number[] = [];
-  for (let c = 0; c < channels; c++) {
-    let sum = 0;
-    const each = (visit: (value: number) => void) => {
-      for (let i = 0; i < n; i++) {
-        const start = (i * channels + c) * positions;
-        for (let k = start; k < start + positions; k++) visit(latents[k] ?? 0);
-      }
-    };
-    each((value) => sum += value);
-    const centre = sum / (n * positions);
-    let squares = 0;
-    each((value) => squares += (value - centre) ** 2);
-    mean.push(centre);
-    std.push(Math.sqrt(squares / (n * positions - 1)));
-  }
+  const mean = sums.map((sum) => sum / count);
+  const squares = total((value, c) => (value - mean[c]!) ** 2);
+  const std = squares.sums.map((sum) => Math.sqrt(sum / (count - 1)));
   if (![...mean, ...std].every(Number.isFinite)) {
     throw new RangeError(
       "Cannot measure latents: a value is not finite; was the model trained?",

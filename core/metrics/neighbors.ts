@@ -25,6 +25,46 @@ function countRows(
 const BLOCK = 64;
 
 /**
+ * Prepares references for many calls of {@linkcode nearestDistances}: they are
+ * checked once, and not copied.
+ *
+ * @param references (m, width), such as latents of training frames
+ * @param width length of a row
+ * @returns gives the Euclidean distance of each of (n, width) samples to the
+ *   nearest reference
+ * @throws {RangeError} as {@linkcode nearestDistances}
+ */
+export function nearestTo(
+  references: Float32Array | Float64Array,
+  width: number,
+): (samples: ArrayLike<number>) => Float64Array {
+  const m = countRows("references", references, width);
+  return (samples) => {
+    const n = countRows("samples", samples, width);
+    return Float64Array.from({ length: n }, (_, i) => {
+      const x = Float64Array.from(
+        { length: width },
+        (_, k) => samples[i * width + k]!,
+      );
+      let best = Infinity;
+      for (let j = 0; j < m; j++) {
+        let sum = 0;
+        // A sum that is already too large is not finished.
+        for (let start = 0; start < width && sum < best; start += BLOCK) {
+          const end = Math.min(start + BLOCK, width);
+          for (let k = start; k < end; k++) {
+            const change = x[k]! - references[j * width + k]!;
+            sum += change * change;
+          }
+        }
+        best = Math.min(best, sum);
+      }
+      return Math.sqrt(best);
+    });
+  };
+}
+
+/**
  * Euclidean distance of each sample to the nearest reference.
  *
  * @param samples (n, width)
@@ -39,29 +79,7 @@ export function nearestDistances(
   references: ArrayLike<number>,
   width: number,
 ): Float64Array {
-  const n = countRows("samples", samples, width);
-  const m = countRows("references", references, width);
-  const y = Float64Array.from(references);
-  return Float64Array.from({ length: n }, (_, i) => {
-    const x = Float64Array.from(
-      { length: width },
-      (_, k) => samples[i * width + k]!,
-    );
-    let best = Infinity;
-    for (let j = 0; j < m; j++) {
-      let sum = 0;
-      // A sum that is already too large is not finished.
-      for (let start = 0; start < width && sum < best; start += BLOCK) {
-        const end = Math.min(start + BLOCK, width);
-        for (let k = start; k < end; k++) {
-          const change = x[k]! - y[j * width + k]!;
-          sum += change * change;
-        }
-      }
-      best = Math.min(best, sum);
-    }
-    return Math.sqrt(best);
-  });
+  return nearestTo(Float64Array.from(references), width)(samples);
 }
 
 /**

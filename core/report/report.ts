@@ -80,6 +80,8 @@ export interface StageTime {
   readonly stage: string;
   /** How long it took. */
   readonly seconds: number;
+  /** What it was spent on, in a few words. */
+  readonly note?: string;
 }
 
 /** All that a report says. */
@@ -183,7 +185,7 @@ tbody th { font-weight: 500; }
 th.number, td.number { text-align: right; white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 0; }
 td b { font-weight: 600; }
-td small { display: block; color: var(--muted); font-size: .78rem; }
+td small, th small { display: block; font-weight: 400; color: var(--muted); font-size: .78rem; }
 td small.published { color: var(--accent); }
 td.empty { color: var(--muted); text-align: right; }
 figure { margin: 0 0 2rem; }
@@ -295,8 +297,10 @@ function timesHtml(times: readonly StageTime[]): string {
   if (times.length === 0) return "";
   const total = times.reduce((sum, { seconds }) => sum + seconds, 0);
   const longest = Math.max(...times.map(({ seconds }) => seconds), 1e-9);
-  const lines = times.map(({ stage, seconds }) =>
-    `<tr><th scope="row">${escapeHtml(stage)}</th>` +
+  const lines = times.map(({ stage, seconds, note }) =>
+    `<tr><th scope="row">${escapeHtml(stage)}${
+      note === undefined ? "" : `<small>${escapeHtml(note)}</small>`
+    }</th>` +
     `<td class="number">${seconds.toFixed(1)}</td><td class="share">` +
     `<i style="width:${(100 * seconds / longest).toFixed(1)}%"></i></td></tr>`
   );

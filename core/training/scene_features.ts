@@ -70,6 +70,8 @@ export interface FeatureSettings {
   readonly batch: number;
   /** Peak learning rate of AdamW. */
   readonly lr: number;
+  /** Steps until the peak. */
+  readonly warmup: number;
   /** Seed of order, damage and dropout. */
   readonly seed: number;
 }
@@ -255,7 +257,7 @@ export async function trainFeatures(
   settings: FeatureSettings,
   hooks: TrainingHooks,
 ): Promise<LossCurve | undefined> {
-  const { steps, batch, lr, seed } = settings;
+  const { steps, batch, lr, warmup, seed } = settings;
   if (batch % GROUP !== 0) {
     throw new RangeError(
       `Cannot train features by batches of ${batch}: needed a multiple of ${GROUP}`,
@@ -268,7 +270,7 @@ export async function trainFeatures(
     optimizer: new AdamW(store, { lr, weightDecay: 1e-3 }),
     steps,
     rate: (step) =>
-      lr * Math.min(1, (step + 1) / 100) *
+      lr * Math.min(1, (step + 1) / Math.max(1, warmup)) *
       (0.01 + 0.99 * 0.5 * (1 + Math.cos(Math.PI * step / steps))),
     decay: () => 0,
     clip: 0,
@@ -292,29 +294,90 @@ export async function trainFeatures(
   }, { stepsAtOnce: 5, ...hooks });
 }
 
-/**
- * The factor that gives the features of frames the mean square of Inception's.
- *
- * @param gpu device
- * @param network trained
- * @param levels (n, 64, 64, 3) undamaged frames
- */
-export async function featureScale(
+/** Features of undamaged frames, some at a time. */
+async function* featuresOf(
   gpu: Gpu,
   network: DemoFeatureNet,
   levels: Uint8Array,
-): Promise<number> {
+): AsyncGenerator<Float32Array> {
   const count = levels.length / VALUES;
-  let total = 0;
   for (let start = 0; start < count; start += 16) {
     using _ = gpu.scope();
     const end = Math.min(count, start + 16);
     const part = levels.subarray(start * VALUES, end * VALUES);
     const values = Float32Array.from(part, (level) => level / 255);
     const x = tensor(gpu, values).reshape([end - start, SIZE, SIZE, 3]);
-    for (const value of await noGrad(() => network.features(x)).read()) {
-      total += value * value;
+    const rows = await noGrad(() => network.features(x)).read() as Float32Array;
+    for (let i = 0; i < end - start; i++) {
+      yield rows.subarray(i * DEMO_FEATURES, (i + 1) * DEMO_FEATURES);
     }
   }
-  return Math.sqrt(MEAN_SQUARE * count * DEMO_FEATURES / total);
+}
+
+/**
+ * How well features tell scenes apart: the share of held-out frames whose
+ * scene has the nearest mean feature. It asks nothing of the heads, so that a
+ * trunk can be compared before and after a training.
+ *
+ * @param gpu device
+ * @param network with its weights
+ * @param frames of which the means are taken
+ * @param held other frames of the same scenes
+ * @returns from 0 to 1; 1 / scenes for features that know nothing
+ */
+export async function sceneAccuracy(
+  gpu: Gpu,
+  network: DemoFeatureNet,
+  frames: LabelledFrames,
+  held: LabelledFrames,
+): Promise<number> {
+  const sums = Array.from(
+    { length: frames.nScenes },
+    () => new Float64Array(DEMO_FEATURES),
+  );
+  const counts: number[] = Array(frames.nScenes).fill(0);
+  let i = 0;
+  for await (const row of featuresOf(gpu, network, frames.levels)) {
+    const scene = frames.scenes[i++]!;
+    counts[scene]!++;
+    row.forEach((value, k) => sums[scene]![k]! += value);
+  }
+  let hits = 0;
+  i = 0;
+  for await (const row of featuresOf(gpu, network, held.levels)) {
+    const distances = sums.map((sum, scene) =>
+      sum.reduce((d, x, k) => d + (x / counts[scene]! - row[k]!) ** 2, 0)
+    );
+    const nearest = Math.min(...distances.filter((d) => !Number.isNaN(d)));
+    if (distances[held.scenes[i++]!] === nearest) hits++;
+  }
+  return hits / held.scenes.length;
+}
+
+/**
+ * The factor that gives the features of frames the mean square of Inception's.
+ *
+ * @param gpu device
+ * @param network trained
+ * @param levels (n, 64, 64, 3) undamaged frames
+ * @param most of them that are looked at, evenly spaced; all unless given
+ */
+export async function featureScale(
+  gpu: Gpu,
+  network: DemoFeatureNet,
+  levels: Uint8Array,
+  most = Infinity,
+): Promise<number> {
+  const count = levels.length / VALUES;
+  const every = Math.max(1, Math.floor(count / most));
+  const some = new Uint8Array(Math.ceil(count / every) * VALUES);
+  for (let i = 0; i * every < count; i++) {
+    const start = i * every * VALUES;
+    some.set(levels.subarray(start, start + VALUES), i * VALUES);
+  }
+  let total = 0;
+  for await (const row of featuresOf(gpu, network, some)) {
+    for (const value of row) total += value * value;
+  }
+  return Math.sqrt(MEAN_SQUARE * some.length / VALUES * DEMO_FEATURES / total);
 }

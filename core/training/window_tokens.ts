@@ -1,3 +1,4 @@
+import type { LatentRows } from "../data/latents.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { fourierFeatures } from "../models/fourier_action.ts";
 import { tensor } from "../tensor/create.ts";
@@ -5,8 +6,8 @@ import type { Tensor } from "../tensor/tensor.ts";
 
 /** Latents of frames in the order of time, scene after scene. */
 export interface FrameLatents {
-  /** (frames, channels, height, width), scaled */
-  readonly latents: Float32Array;
+  /** (frames, channels, height, width), scaled; read when needed */
+  readonly latents: LatentRows;
   /** Shape of one frame's latents: channels, height, width. */
   readonly shape: readonly [channels: number, height: number, width: number];
   /** (frames, 2): steering and acceleration, normalized */
@@ -31,6 +32,46 @@ export interface WindowBatch {
   readonly features: Tensor;
 }
 
+/** Sizes of a frame's tokens. */
+interface TokenSizes {
+  /** Tokens of a frame, S. */
+  readonly tokensPerFrame: number;
+  /** Values of a token, P. */
+  readonly patchDim: number;
+  /** (S P): where each value of a frame's tokens stands in its latents. */
+  readonly places: Uint32Array;
+}
+
+function tokenSizes(
+  [channels, height, width]: FrameLatents["shape"],
+  patch: number,
+): TokenSizes {
+  if (height % patch !== 0 || width % patch !== 0) {
+    throw new RangeError(
+      `Cannot cut latents of ${height}x${width} into patches of ${patch}: the patch must divide both sides`,
+    );
+  }
+  const places = new Uint32Array(channels * height * width);
+  const columns = width / patch;
+  let k = 0;
+  for (let i = 0; i < height / patch; i++) {
+    for (let j = 0; j < columns; j++) {
+      for (let c = 0; c < channels; c++) {
+        for (let r = 0; r < patch; r++) {
+          for (let q = 0; q < patch; q++) {
+            places[k++] = (c * height + i * patch + r) * width + j * patch + q;
+          }
+        }
+      }
+    }
+  }
+  return {
+    tokensPerFrame: height * width / (patch * patch),
+    patchDim: channels * patch * patch,
+    places,
+  };
+}
+
 /**
  * Cuts latents into tokens on the host, in the order of `patchify`.
  *
@@ -42,107 +83,64 @@ export interface WindowBatch {
  */
 export function toTokens(
   latents: Float32Array,
-  [channels, height, width]: FrameLatents["shape"],
-  patch: number,
-): Float32Array<ArrayBuffer> {
-  return reorder(latents, [channels, height, width], patch, false);
-}
-
-/**
- * Undoes {@linkcode toTokens}.
- *
- * @param tokens (n, tokens, channels patch patch)
- * @param shape channels, height, width
- * @param patch side of a patch
- * @returns (n, channels, height, width)
- */
-export function fromTokens(
-  tokens: Float32Array,
   shape: FrameLatents["shape"],
   patch: number,
 ): Float32Array<ArrayBuffer> {
-  return reorder(tokens, shape, patch, true);
-}
-
-function reorder(
-  from: Float32Array,
-  [channels, height, width]: FrameLatents["shape"],
-  patch: number,
-  isBack: boolean,
-): Float32Array<ArrayBuffer> {
-  if (height % patch !== 0 || width % patch !== 0) {
-    throw new RangeError(
-      `Cannot cut latents of ${height}x${width} into patches of ${patch}: the patch must divide both sides`,
-    );
-  }
-  const size = channels * height * width;
-  const columns = width / patch;
-  // Where each value of a frame's tokens stands in its latents.
-  const place = new Uint32Array(size);
-  let k = 0;
-  for (let i = 0; i < height / patch; i++) {
-    for (let j = 0; j < columns; j++) {
-      for (let c = 0; c < channels; c++) {
-        for (let r = 0; r < patch; r++) {
-          for (let q = 0; q < patch; q++) {
-            place[k++] = (c * height + i * patch + r) * width + j * patch + q;
-          }
-        }
-      }
-    }
-  }
-  const to = new Float32Array(from.length);
-  for (let start = 0; start < from.length; start += size) {
+  const { places } = tokenSizes(shape, patch);
+  const size = places.length;
+  const tokens = new Float32Array(latents.length);
+  for (let start = 0; start < latents.length; start += size) {
     for (let k = 0; k < size; k++) {
-      const at = place[k] ?? 0;
-      if (isBack) to[start + at] = from[start + k] ?? 0;
-      else to[start + k] = from[start + at] ?? 0;
+      tokens[start + k] = latents[start + places[k]!]!;
     }
   }
-  return to;
+  return tokens;
 }
 
 /**
- * Measures the tokens of the present frames of windows, value by value.
+ * Measures the tokens of the present frames of windows, value by value. One
+ * frame is in memory at a time.
  *
  * Source: published code: the presents of the training windows only, unbiased.
  *
- * @param tokens (frames, S P)
+ * @param latents of frames
  * @param rows rows of the present frames, one per window
- * @param patchDim P
+ * @param sizes of the tokens
  */
-export function tokenStatistics(
-  tokens: Float32Array,
+function tokenStatistics(
+  latents: LatentRows,
   rows: readonly number[],
-  tokensPerFrame: number,
-  patchDim: number,
+  { tokensPerFrame, patchDim, places }: TokenSizes,
 ): TokenStatistics {
-  const size = tokensPerFrame * patchDim;
-  const sum = new Float64Array(patchDim);
-  const squares = new Float64Array(patchDim);
-  const visit = (add: (p: number, value: number) => void) => {
+  const n = rows.length * tokensPerFrame;
+  /** Sums a function of the values of each place in a token. */
+  const total = (of: (value: number, p: number) => number) => {
+    const sums = new Float64Array(patchDim);
     for (const row of rows) {
-      for (let k = 0; k < size; k++) {
-        add(k % patchDim, tokens[row * size + k] ?? 0);
+      const frame = latents.read(row, row + 1);
+      for (let k = 0; k < places.length; k++) {
+        const p = k % patchDim;
+        sums[p]! += of(frame[places[k]!]!, p);
       }
     }
+    return sums;
   };
-  const n = rows.length * tokensPerFrame;
-  visit((p, value) => sum[p] = (sum[p] ?? 0) + value);
-  const mean = sum.map((total) => total / n);
-  visit((p, value) =>
-    squares[p] = (squares[p] ?? 0) + (value - (mean[p] ?? 0)) ** 2
-  );
+  const mean = total((value) => value).map((sum) => sum / n);
+  const squares = total((value, p) => (value - mean[p]!) ** 2);
   return {
     mean: Float32Array.from(mean),
     std: Float32Array.from(
       squares,
-      (total) => Math.max(1e-6, Math.sqrt(total / (n - 1))),
+      (sum) => Math.max(1e-6, Math.sqrt(sum / (n - 1))),
     ),
   };
 }
 
-/** Normalized tokens of frames, from which batches of windows are cut. */
+/**
+ * Cuts batches of windows out of latents and normalizes them. Latents are read
+ * when a batch needs them; what is held are the action features, 4 bytes times
+ * their width a frame.
+ */
 export class WindowTokens {
   /** Frames of a window after the present, H. */
   readonly horizon: number;
@@ -150,24 +148,27 @@ export class WindowTokens {
   readonly tokensPerFrame: number;
   /** Values of a token, P. */
   readonly patchDim: number;
-  /** Side of a patch. */
-  readonly patch: number;
-  /** Shape of a frame's latents. */
-  readonly shape: FrameLatents["shape"];
   /** Normalization. */
   readonly statistics: TokenStatistics;
-  readonly #tokens: Float32Array<ArrayBuffer>;
+  readonly #latents: LatentRows;
+  /** (S P) */
+  readonly #places: Uint32Array;
+  /** (S P), of each value of a frame's tokens. */
+  readonly #mean: Float32Array;
+  /** (S P) */
+  readonly #std: Float32Array;
   readonly #features: Float32Array<ArrayBuffer>;
   readonly #featureWidth: number;
   readonly #actionOffset: number;
 
   /**
-   * Tokenizes latents.
+   * Measures the normalization, unless it is given.
    *
    * @param frames latents and actions
    * @param options patch side, horizon, Fourier frequencies, normalization (or
    *   the rows of the present frames to measure it on), and frames from the
    *   present to the first action: 0 as published, 1 as the paper writes
+   * @throws {RangeError} if the patch does not divide the sides
    */
   constructor(frames: FrameLatents, options: {
     readonly patch: number;
@@ -179,25 +180,19 @@ export class WindowTokens {
     readonly actionOffset?: number;
   }) {
     const { patch, horizon, frequencies, statistics } = options;
-    const [channels, height, width] = frames.shape;
+    const sizes = tokenSizes(frames.shape, patch);
+    const { tokensPerFrame, patchDim, places } = sizes;
     this.horizon = horizon;
-    this.patch = patch;
-    this.shape = frames.shape;
-    this.patchDim = channels * patch * patch;
-    this.tokensPerFrame = height * width / (patch * patch);
-    this.#tokens = toTokens(frames.latents, frames.shape, patch);
-    this.statistics = "mean" in statistics ? statistics : tokenStatistics(
-      this.#tokens,
-      statistics,
-      this.tokensPerFrame,
-      this.patchDim,
-    );
+    this.tokensPerFrame = tokensPerFrame;
+    this.patchDim = patchDim;
+    this.#latents = frames.latents;
+    this.#places = places;
+    this.statistics = "mean" in statistics
+      ? statistics
+      : tokenStatistics(frames.latents, statistics, sizes);
     const { mean, std } = this.statistics;
-    const p = this.patchDim;
-    for (let i = 0; i < this.#tokens.length; i++) {
-      const value = this.#tokens[i] ?? 0;
-      this.#tokens[i] = (value - (mean[i % p] ?? 0)) / (std[i % p] ?? 1);
-    }
+    this.#mean = Float32Array.from(places, (_, k) => mean[k % patchDim]!);
+    this.#std = Float32Array.from(places, (_, k) => std[k % patchDim]!);
     this.#features = options.plainActions
       ? Float32Array.from(frames.actions)
       : fourierFeatures(frames.actions, 2, frequencies);
@@ -205,8 +200,21 @@ export class WindowTokens {
     this.#actionOffset = options.actionOffset ?? 0;
   }
 
+  /** Writes the normalized tokens of one frame of `latents` into `to`. */
+  #normalize(
+    latents: Float32Array,
+    from: number,
+    to: Float32Array,
+    start: number,
+  ): void {
+    const [places, mean, std] = [this.#places, this.#mean, this.#std];
+    for (let k = 0; k < places.length; k++) {
+      to[start + k] = (latents[from + places[k]!]! - mean[k]!) / std[k]!;
+    }
+  }
+
   /**
-   * Uploads windows.
+   * Reads, normalizes and uploads windows.
    *
    * @param gpu device
    * @param rows row of the present frame of each window
@@ -220,14 +228,12 @@ export class WindowTokens {
     const future = new Float32Array(rows.length * horizon * size);
     const features = new Float32Array(rows.length * horizon * width);
     for (const [i, row] of rows.entries()) {
-      present.set(
-        this.#tokens.subarray(row * size, (row + 1) * size),
-        i * size,
-      );
-      future.set(
-        this.#tokens.subarray((row + 1) * size, (row + 1 + horizon) * size),
-        i * horizon * size,
-      );
+      const latents = this.#latents.read(row, row + 1 + horizon);
+      this.#normalize(latents, 0, present, i * size);
+      for (let step = 0; step < horizon; step++) {
+        const start = (i * horizon + step) * size;
+        this.#normalize(latents, (step + 1) * size, future, start);
+      }
       const first = row + this.#actionOffset;
       features.set(
         this.#features.subarray(first * width, (first + horizon) * width),
@@ -250,18 +256,14 @@ export class WindowTokens {
    * @returns (n, channels, height, width), scaled
    */
   latents(tokens: Float32Array): Float32Array<ArrayBuffer> {
-    const { mean, std } = this.statistics;
-    const p = this.patchDim;
-    const raw = Float32Array.from(
-      tokens,
-      (value, i) => value * (std[i % p] ?? 1) + (mean[i % p] ?? 0),
-    );
-    return fromTokens(raw, this.shape, this.patch);
-  }
-
-  /** Latents of one frame, (channels, height, width), scaled. */
-  frame(row: number): Float32Array<ArrayBuffer> {
-    const size = this.tokensPerFrame * this.patchDim;
-    return this.latents(this.#tokens.subarray(row * size, (row + 1) * size));
+    const [places, mean, std] = [this.#places, this.#mean, this.#std];
+    const size = places.length;
+    const latents = new Float32Array(tokens.length);
+    for (let start = 0; start < tokens.length; start += size) {
+      for (let k = 0; k < size; k++) {
+        latents[start + places[k]!] = tokens[start + k]! * std[k]! + mean[k]!;
+      }
+    }
+    return latents;
   }
 }

@@ -1,14 +1,18 @@
 import { join } from "@std/path";
 import { writeDriveworld } from "../../core/data/driveworld/write.ts";
+import type { LoadedFrame } from "../../core/data/frame_job.ts";
 import { FrameLoader } from "../../core/data/frames.ts";
-import { cacheLatents } from "../../core/data/latents.ts";
+import { cacheLatents, type LatentStore } from "../../core/data/latents.ts";
 import { readNuscenes } from "../../core/data/nuscenes.ts";
 import type { DataQuality, Scene } from "../../core/data/scene.ts";
 import { splitScenes, type SplitSpec } from "../../core/data/splits.ts";
 import { windows } from "../../core/data/windows.ts";
 import type { Gpu } from "../../core/gpu/gpu.ts";
 import type { FrameSet } from "../../core/training/autoencoder.ts";
-import type { FrameLatents } from "../../core/training/window_tokens.ts";
+import type {
+  FrameLatents,
+  WindowTokens,
+} from "../../core/training/window_tokens.ts";
 import type { FrozenNetworks } from "./networks.ts";
 import type { FrontierParams } from "./params.ts";
 
@@ -16,6 +20,8 @@ import type { FrontierParams } from "./params.ts";
 export interface WindowPart {
   /** Image paths of the frames, from the dataset's root. */
   readonly paths: readonly string[];
+  /** Scene of each frame, from 0, in the order of the part. */
+  readonly frameScenes: readonly number[];
   /** (frames, 2): steering and acceleration */
   readonly actions: Float32Array<ArrayBuffer>;
   /** Row of the present frame of each window. */
@@ -53,6 +59,7 @@ function part(
   const paths: string[] = [];
   const actions: number[] = [];
   const first: number[] = [];
+  const frameScenes: number[] = [];
   // Only frames that some window needs, scene after scene.
   for (const [i, scene] of scenes.entries()) {
     first.push(paths.length);
@@ -62,11 +69,13 @@ function part(
     const end = Math.max(...starts) + horizon + 1;
     for (const frame of scene.keyframes.slice(0, end)) {
       paths.push(frame.imagePath);
+      frameScenes.push(i);
       actions.push(frame.action.steer, frame.action.accel);
     }
   }
   return {
     paths,
+    frameScenes,
     actions: Float32Array.from(actions),
     rows: cut.map((window) => (first[window.scene] ?? 0) + window.start),
     scenes: cut.map((window) => window.sceneName),
@@ -150,9 +159,47 @@ export async function ownSplit(root: string): Promise<SplitSpec> {
   }
 }
 
+/** Filters of the networks' frames: the autoencoder's, and that of FID. */
+type FrameFilter = "lanczos" | "bicubic";
+
+/** Frames of a dataset in order, cropped to the centre square and resized. */
+function streamFrames(
+  loader: FrameLoader,
+  root: string,
+  paths: readonly string[],
+  size: number,
+  filter: FrameFilter,
+  ahead?: number,
+): AsyncGenerator<LoadedFrame> {
+  const files = paths.map((path) => join(root, path));
+  const square = [size, size] as const;
+  return loader.load(files, { size: square, crop: "centre", filter }, ahead);
+}
+
+/** The next frames of a stream: (count, size, size, 3) levels. */
+async function nextFrames(
+  stream: AsyncGenerator<LoadedFrame>,
+  count: number,
+  size: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const own = size * size * 3;
+  const frames = new Uint8Array(count * own);
+  for (let i = 0; i < count; i++) {
+    const { value, done } = await stream.next();
+    if (done) throw new RangeError(`Cannot read frame ${i}: there are no more`);
+    const { path, image, error } = value;
+    if (image === undefined) {
+      throw new Error(`Cannot read ${path}: ${error ?? "no image"}`);
+    }
+    frames.set(image.data, i * own);
+  }
+  return frames;
+}
+
 /**
  * Reads frames, cropped to the centre square and resized.
  *
+ * @param loader that reads them
  * @param root folder of the dataset
  * @param paths image paths
  * @param size side in pixels
@@ -161,28 +208,28 @@ export async function ownSplit(root: string): Promise<SplitSpec> {
  * @throws {Error} naming the first image that cannot be read
  */
 export async function readFrames(
+  loader: FrameLoader,
   root: string,
   paths: readonly string[],
   size: number,
-  filter: "lanczos" | "bicubic",
+  filter: FrameFilter,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const frames = new Uint8Array(paths.length * size * size * 3);
-  using loader = new FrameLoader();
-  const files = paths.map((path) => join(root, path));
-  const options = {
-    size: [size, size] as const,
-    crop: "centre" as const,
-    filter,
-  };
-  for await (
-    const { index, path, image, error } of loader.load(files, options)
-  ) {
-    if (image === undefined) {
-      throw new Error(`Cannot read ${path}: ${error ?? "no image"}`);
-    }
-    frames.set(image.data, index * size * size * 3);
-  }
-  return frames;
+  const stream = streamFrames(loader, root, paths, size, filter);
+  return await nextFrames(stream, paths.length, size);
+}
+
+/**
+ * Takes at most so many of a list, evenly spaced and without repeats.
+ *
+ * @param list of anything
+ * @param most how many at most
+ */
+export function spaced<T>(list: readonly T[], most: number): T[] {
+  const count = Math.min(most, list.length);
+  return Array.from(
+    { length: count },
+    (_, i) => list[Math.floor(i * list.length / count)]!,
+  );
 }
 
 /**
@@ -199,23 +246,63 @@ export async function spacedFrames(
   size: number,
   most: number,
 ): Promise<FrameSet> {
-  const count = Math.min(most, paths.length);
-  const some = Array.from(
-    { length: count },
-    (_, i) => paths[Math.floor(i * paths.length / count)] ?? "",
-  );
-  return { size, levels: await readFrames(root, some, size, "lanczos") };
+  using loader = new FrameLoader();
+  const some = spaced(paths, most);
+  const levels = await readFrames(loader, root, some, size, "lanczos");
+  return { size, levels };
 }
 
+/** How the encoding of a part went. */
+export interface EncodingFacts {
+  /** Frames of the part. */
+  readonly frames: number;
+  /** Frames that were encoded now; the others came from the cache. */
+  readonly encoded: number;
+  /** Seconds spent waiting for frames to be read, cropped and resized. */
+  readonly waitingSeconds: number;
+  /** Seconds spent in the network. */
+  readonly networkSeconds: number;
+}
+
+/** The latents of a part, and how they came about. */
+export interface EncodedPart extends FrameLatents {
+  /** Where they are. */
+  readonly latents: LatentStore;
+  /** How the encoding went. */
+  readonly facts: EncodingFacts;
+}
+
+/** A dataset, encoded and cut into windows of tokens. */
+export interface PreparedData {
+  /** The dataset. */
+  readonly data: WindowedData;
+  /** The networks that encoded it. */
+  readonly networks: FrozenNetworks;
+  /** Latents and windows of each part. */
+  readonly train: {
+    readonly frames: EncodedPart;
+    readonly tokens: WindowTokens;
+  };
+  /** As `train`. */
+  readonly test: {
+    readonly frames: EncodedPart;
+    readonly tokens: WindowTokens;
+  };
+}
+
+/** Frames that the network encodes at once. */
+const ENCODED_AT_ONCE = 32;
+
 /**
- * Encodes the frames of a part, or reads them from the cache.
+ * Encodes the frames of a part, or opens what the cache has. While the network
+ * encodes some frames, two threads read those of the next two rounds.
  *
  * @param data the dataset
  * @param part train or test
  * @param networks frozen networks
  * @param size side of a frame in pixels
  * @param directory folder of the shards
- * @param progress told after every shard
+ * @param progress told after every round
  * @param shouldStop asked between shards
  * @returns undefined if it was asked to stop
  */
@@ -227,25 +314,48 @@ export async function encodePart(
   directory: string,
   progress: (done: number, frames: number) => void,
   shouldStop: () => boolean,
-): Promise<FrameLatents | undefined> {
-  const shape = networks.latentShape;
+): Promise<EncodedPart | undefined> {
+  const { paths, actions } = part;
+  const { latentShape: shape } = networks;
+  const own = shape.reduce((a, b) => a * b, 1);
+  using loader = new FrameLoader();
+  let waitingSeconds = 0;
+  let networkSeconds = 0;
+  /** Frames from `next` on. */
+  let stream: AsyncGenerator<LoadedFrame> | undefined;
+  let next = 0;
   const cached = await cacheLatents({
     directory,
     digest: `${data.digest} ${networks.vaeDigest} ${size}`,
-    frames: part.paths.length,
-    size: shape[0] * shape[1] * shape[2],
-    encode: async (start, end) =>
-      await networks.encode(
-        await readFrames(
-          data.root,
-          part.paths.slice(start, end),
-          size,
-          "lanczos",
-        ),
-      ),
+    frames: paths.length,
+    size: own,
+    encode: async (start, end) => {
+      if (stream === undefined || next !== start) {
+        const rest = paths.slice(start);
+        const ahead = 2 * ENCODED_AT_ONCE;
+        const { root } = data;
+        stream = streamFrames(loader, root, rest, size, "lanczos", ahead);
+      }
+      next = end;
+      const latents = new Float32Array((end - start) * own);
+      for (let i = start; i < end; i += ENCODED_AT_ONCE) {
+        const count = Math.min(ENCODED_AT_ONCE, end - i);
+        const asked = performance.now();
+        const frames = await nextFrames(stream, count, size);
+        const came = performance.now();
+        latents.set(await networks.encode(frames), (i - start) * own);
+        waitingSeconds += (came - asked) / 1000;
+        networkSeconds += (performance.now() - came) / 1000;
+        progress(i + count, paths.length);
+      }
+      return latents;
+    },
     progress,
     shouldStop,
   });
   if (cached === undefined) return undefined;
-  return { latents: cached.latents, shape, actions: part.actions };
+  const { latents, encoded } = cached;
+  const frames = paths.length;
+  const facts = { frames, encoded, waitingSeconds, networkSeconds };
+  return { latents, shape, actions, facts };
 }

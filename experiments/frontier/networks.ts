@@ -1,4 +1,3 @@
-import { fromFileUrl } from "@std/path";
 import { DemoFeatureNet } from "../../core/encoders/demo_features.ts";
 import { InceptionV3 } from "../../core/encoders/inception_v3.ts";
 import { openAutoencoder } from "../../core/encoders/open_autoencoder.ts";
@@ -9,6 +8,8 @@ import { noGrad } from "../../core/tensor/autograd.ts";
 import { tensor } from "../../core/tensor/create.ts";
 import { permute } from "../../core/ops/permute.ts";
 import type { Tensor } from "../../core/tensor/tensor.ts";
+import { SHIPPED_FEATURES } from "./tune_features.ts";
+import { SHIPPED_VAE } from "./tune_vae.ts";
 
 /** The frozen networks of a run, and what the report calls them. */
 export interface FrozenNetworks extends Disposable {
@@ -48,12 +49,14 @@ export interface FrozenNetworks extends Disposable {
   features(images: Float32Array): Promise<Float32Array>;
 }
 
-const WEIGHTS = new URL("../../fixtures/weights/", import.meta.url);
+/** Values in [-1, 1] of levels from 0 to 255. */
+const LEVELS = Float32Array.from({ length: 256 }, (_, i) => i / 127.5 - 1);
 
-/** Weights of the demo's autoencoder. */
-export const SHIPPED_VAE: string = fromFileUrl(
-  new URL("demo_vae.safetensors", WEIGHTS),
-);
+function imagesOf(levels: Uint8Array): Float32Array<ArrayBuffer> {
+  const images = new Float32Array(levels.length);
+  for (let i = 0; i < levels.length; i++) images[i] = LEVELS[levels[i]!]!;
+  return images;
+}
 
 /** Images that are on the device at once. */
 const IMAGES_AT_ONCE = 32;
@@ -65,6 +68,7 @@ const IMAGES_AT_ONCE = 32;
  * @param size side of a frame in pixels
  * @param files weights of the VAE and of Inception; absent for the demo's
  * @throws {TypeError} if a file is of another network
+ * @throws {RangeError} if frames are not of the size that the features need
  */
 export async function loadNetworks(
   gpu: Gpu,
@@ -72,12 +76,16 @@ export async function loadNetworks(
   files: { readonly vae?: string; readonly inception?: string },
 ): Promise<FrozenNetworks> {
   const vaePath = files.vae ?? SHIPPED_VAE;
-  const featurePath = files.inception ??
-    fromFileUrl(new URL("demo_features.safetensors", WEIGHTS));
+  const featurePath = files.inception ?? SHIPPED_FEATURES;
   const { vae, title, weights } = await openAutoencoder(gpu, vaePath);
   using featureFile = await readWeights(featurePath);
   const isSmall = featureFile.info("stem.0.conv.weight") !== undefined;
   const network = isSmall ? new DemoFeatureNet() : new InceptionV3();
+  if (isSmall && size !== network.inputSize) {
+    throw new RangeError(
+      `Cannot score frames of ${size} pixels with ${featurePath}: it needs ${network.inputSize}; choose --size ${network.inputSize} or --inception FILE`,
+    );
+  }
   await network.load(gpu, featureFile);
 
   const side = size / vae.factor;
@@ -116,7 +124,7 @@ export async function loadNetworks(
     latentShape,
     encode: (frames) =>
       inParts(
-        Float32Array.from(frames, (level) => level / 127.5 - 1),
+        imagesOf(frames),
         [size, size, 3],
         latentSize,
         (x) => permute(vae.encode(x), [0, 3, 1, 2]),

@@ -64,6 +64,15 @@ export const frontierParams = z.strictObject({
   tuneSteps: z.int().min(0).describe(
     "steps in which the demo's VAE is fine-tuned on the frames of --data; 0 for none",
   ),
+  tuneFeatureSteps: z.int().min(0).describe(
+    "steps in which the demo's feature network is fine-tuned on the training frames of --data; 0 for none",
+  ),
+  diversitySamples: z.int().min(2).describe(
+    "samples of a window whose mean distance is the diversity",
+  ),
+  diversityWindows: z.int().min(1).describe(
+    "test windows, evenly spaced, that diversity is measured on",
+  ),
   calibrationWindows: z.int().min(2).describe(
     "training windows that the deployable calibration is measured on",
   ),
@@ -112,6 +121,9 @@ const demo: FrontierParams = {
   ddimSteps: 50,
   guidance: 2,
   tuneSteps: 120,
+  tuneFeatureSteps: 150,
+  diversitySamples: 3,
+  diversityWindows: 20,
   calibrationWindows: 100,
   windowsPerScene: 1,
   testWindows: 150,
@@ -135,6 +147,9 @@ export const frontierPresets: Readonly<
     mlpSamples: 64,
     ddimSteps: 5,
     tuneSteps: 4,
+    tuneFeatureSteps: 4,
+    diversitySamples: 2,
+    diversityWindows: 2,
     calibrationWindows: 8,
     testWindows: 4,
     kidSubsets: 10,
@@ -164,6 +179,9 @@ export const frontierPresets: Readonly<
     lrEnd: 1,
     ema: 0.999,
     emaWarmup: false,
+    // Published code: 8 samples of 48 windows.
+    diversitySamples: 8,
+    diversityWindows: 48,
     calibrationWindows: 200,
     evalBatch: 8,
   },

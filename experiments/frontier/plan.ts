@@ -37,7 +37,7 @@ async function measureSpeed(gpu: Gpu): Promise<number> {
  * @param flags with the files given
  * @param gpu device, whose speed is measured
  * @throws {Error} if the paper preset lacks its data or weights, unless only
- *   the plan is asked for
+ *   the plan is asked for, or frames do not fit the feature network
  */
 export async function planFrontier(
   params: FrontierParams,
@@ -67,12 +67,20 @@ export async function planFrontier(
       `Cannot run the paper preset: it needs\n  ${missing.join("\n  ")}`,
     );
   }
+  if (
+    params.size !== 64 && flags.files.inception === undefined && !flags.dryRun
+  ) {
+    throw new Error(
+      `Cannot score frames of ${params.size} pixels with the demo's feature network: it needs 64; choose --size 64 or --inception FILE`,
+    );
+  }
   const recipes = params.recipe === "both" ? 2 : 1;
   const runs = recipes * params.seeds.length;
   const one = forwardFlops(params);
   const tests = params.testScenes * params.windowsPerScene;
   const training = 2 * 3 * one * params.samples * runs;
-  const passes = tests * 3 + params.calibrationWindows;
+  const further = params.diversityWindows * (params.diversitySamples - 1);
+  const passes = 3 * (tests + further) + params.calibrationWindows;
   const sampling = one * params.ddimSteps * passes * runs;
   const speed = await measureSpeed(gpu);
   const tokens = params.horizon *

@@ -1,6 +1,7 @@
 import { fromFileUrl } from "@std/path";
-import type { ChannelStatistics } from "../../core/diffusion/calibration.ts";
+import { FrameLoader } from "../../core/data/frames.ts";
 import type { ExperimentContext } from "../../core/experiment/experiment.ts";
+import type { CommonFlags } from "../../core/experiment/flags.ts";
 import { writeAtomic } from "../../core/experiment/run_directory.ts";
 import type { Image } from "../../core/formats/image.ts";
 import { encodeApng, encodePng } from "../../core/formats/png.ts";
@@ -10,13 +11,15 @@ import { barPlot, frontierPlot, linePlot } from "../../core/report/plot.ts";
 import { rasterize } from "../../core/report/rasterize.ts";
 import { type Block, renderReport } from "../../core/report/report.ts";
 import {
+  formatNumber,
   type Measured,
   type Table,
   tableToCsv,
   tableToJson,
 } from "../../core/report/table.ts";
-import type { LossCurve } from "../../core/training/loop.ts";
 import {
+  DIVERSITY_LAST,
+  DIVERSITY_REAL,
   KID_RATIO,
   MEAN_COSSIM,
   SHARPNESS_LAST,
@@ -24,46 +27,25 @@ import {
   TABLE_2,
 } from "../paper.ts";
 import { judge } from "./claims.ts";
-import { readFrames, type WindowedData } from "./data.ts";
-import type { FrozenNetworks } from "./networks.ts";
+import { type EncodingFacts, type PreparedData, readFrames } from "./data.ts";
 import type { FrontierParams } from "./params.ts";
+import type { PicturedFutures, SeedScores } from "./points.ts";
 import { type PointScores, type Score, TRAINED_FRAMES } from "./scores.ts";
+import type { TrainingFacts } from "./train.ts";
+import type { TunedFeatures } from "./tune_features.ts";
 
 /** What one recipe with one seed came to. */
-export interface SeedResult {
+export interface SeedResult extends SeedScores {
   /** Which recipe. */
   readonly recipe: "visible" | "paper";
   /** Which seed. */
   readonly seed: number;
   /** Horizon steps that are scored, from 0. */
   readonly steps: readonly number[];
-  /** Loss curves by model. */
-  readonly curves: Readonly<Record<string, LossCurve>>;
-  /** Trained values by model. */
-  readonly parameterCounts: Readonly<Record<string, number>>;
-  /** Scores by step and operating point. */
-  readonly points: Readonly<
-    Record<number, Readonly<Record<string, PointScores>>>
-  >;
-  /** Channel statistics by step. */
-  readonly statistics: Readonly<
-    Record<number, Readonly<Record<string, ChannelStatistics>>>
-  >;
-  /** CosSim at every step by model. */
-  readonly perStep: Readonly<Record<string, readonly number[]>>;
+  /** How each model was trained. */
+  readonly training: Readonly<Record<string, TrainingFacts>>;
   /** Latents for the pictures. */
-  readonly rollouts: {
-    /** (windows, H, channels, height, width) */
-    readonly direct: Float32Array;
-    /** as `direct` */
-    readonly raw: Float32Array;
-    /** as `direct`, the real future */
-    readonly real: Float32Array;
-    /** channels, height, width */
-    readonly shape: readonly [number, number, number];
-    /** Rows of the present frames. */
-    readonly rows: readonly number[];
-  };
+  readonly pictured: readonly PicturedFutures[];
 }
 
 /** Operating points in the order of the tables. */
@@ -107,6 +89,23 @@ function plain(
   };
 }
 
+/** Diversity averaged over seeds; an empty cell where there is one future. */
+function diverse(
+  scores: readonly PointScores[],
+  published?: number,
+): Measured | null {
+  const own = scores.flatMap(({ diversity }) => diversity ?? []);
+  const [first] = own;
+  if (first === undefined) return null;
+  return {
+    value: mean(own.map(({ value }) => value)),
+    low: mean(own.map(({ low }) => low)),
+    high: mean(own.map(({ high }) => high)),
+    n: first.n,
+    ...(published === undefined ? {} : { published }),
+  };
+}
+
 /** Table 2 of one recipe at one step, averaged over seeds. */
 function pointTable(
   results: readonly SeedResult[],
@@ -137,6 +136,7 @@ function pointTable(
       ),
       deltaCosSim: measured(scores, (s) => s.deltaCosSim),
       manifold: plain(scores, (s) => s.manifold),
+      diversity: diverse(scores, isLast ? DIVERSITY_LAST[name] : undefined),
     };
   });
   return {
@@ -151,6 +151,7 @@ function pointTable(
       { key: "sharpness", label: "Sharpness of real", decimals: 2 },
       { key: "deltaCosSim", label: "CosSim of change", decimals: 3 },
       { key: "manifold", label: "Distance to training", decimals: 2 },
+      { key: "diversity", label: "Diversity", decimals: 2 },
     ],
     rows,
   };
@@ -167,9 +168,6 @@ function toImage(pixels: Float32Array, size: number): Image {
   };
 }
 
-/** Windows shown in the pictures. */
-const SHOWN = 4;
-
 interface Film {
   /** Rows of frames of each shown window. */
   readonly rows: { label: string; images: (Image | null)[] }[];
@@ -178,46 +176,33 @@ interface Film {
 }
 
 async function draw(
-  data: WindowedData,
-  networks: FrozenNetworks,
+  { data, networks }: PreparedData,
   result: SeedResult,
-  params: FrontierParams,
+  { horizon, size }: FrontierParams,
 ): Promise<Film> {
-  const { rollouts } = result;
-  const { horizon, size } = params;
-  const latent = rollouts.shape[0] * rollouts.shape[1] * rollouts.shape[2];
   const pixels = size * size * 3;
-  const count = rollouts.rows.length;
-  const shown = Array.from(
-    { length: Math.min(SHOWN, count) },
-    (_, i) => Math.floor(i * count / Math.min(SHOWN, count)),
-  );
+  using loader = new FrameLoader();
   const rows: Film["rows"] = [];
   const strips: Image[][][] = [];
-  for (const window of shown) {
-    const row = rollouts.rows[window] ?? 0;
+  for (const { window, ...latents } of result.pictured) {
+    const row = data.test.rows[window]!;
     const paths = data.test.paths.slice(row, row + horizon + 1);
-    const camera = await readFrames(data.root, paths, size, "bicubic");
+    const camera = await readFrames(loader, data.root, paths, size, "bicubic");
     const real = Array.from({ length: horizon + 1 }, (_, i) => ({
       width: size,
       height: size,
       data: camera.subarray(i * pixels, (i + 1) * pixels),
     }));
-    const decode = async (all: Float32Array) => {
-      const start = window * horizon * latent;
-      const images = await networks.decode(
-        all.slice(start, start + horizon * latent),
-      );
+    const decode = async (future: Float32Array) => {
+      const images = await networks.decode(future);
       return Array.from(
         { length: horizon },
         (_, i) => toImage(images.subarray(i * pixels, (i + 1) * pixels), size),
       );
     };
-    const [vae, direct, diffusion] = [
-      await decode(rollouts.real),
-      await decode(rollouts.direct),
-      await decode(rollouts.raw),
-    ];
+    const vae = await decode(latents.real);
+    const direct = await decode(latents.direct);
+    const diffusion = await decode(latents.raw);
     const scene = data.test.scenes[window] ?? "";
     rows.push(
       { label: `${scene}: camera`, images: real },
@@ -306,6 +291,42 @@ function figure4(results: readonly SeedResult[]): string {
   );
 }
 
+/** What a tuning of the feature network did, in a sentence. */
+export function describeTuning(
+  { loss, frames, scenes, accuracy }: TunedFeatures,
+): string {
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const measure = accuracy === undefined
+    ? ""
+    : `; of ${formatNumber(accuracy.held)} held-out frames, ${
+      percent(accuracy.before)
+    } were nearest to their scene before and ${
+      percent(accuracy.after)
+    } after, where chance is ${percent(1 / scenes)}`;
+  return `The feature network was fine-tuned on ${
+    formatNumber(frames)
+  } frames of ${formatNumber(scenes)} training scenes, from a loss of ${
+    loss[0].toFixed(2)
+  } to ${loss[1].toFixed(2)}${measure}.`;
+}
+
+/** What to know of the feature network, unless it is the one that fits. */
+function featureNote(flags: CommonFlags, tuned?: TunedFeatures): string {
+  if (tuned !== undefined) return `${describeTuning(tuned)} `;
+  return flags.data !== undefined && flags.files.inception === undefined
+    ? "The feature network was trained on the embedded world and not on this dataset: read the ceiling first. "
+    : "";
+}
+
+/** What an encoding stage did, beside its seconds. */
+function encodingNote(facts: EncodingFacts): string {
+  const { frames, encoded, waitingSeconds, networkSeconds } = facts;
+  if (encoded === 0) return `all ${formatNumber(frames)} frames were kept`;
+  return `${formatNumber(encoded)} of ${formatNumber(frames)} frames: ${
+    networkSeconds.toFixed(1)
+  } s in the network, ${waitingSeconds.toFixed(1)} s waiting for frames`;
+}
+
 const NAMES = {
   visible: "present visible to the network (our addition)",
   paper: "as published",
@@ -315,17 +336,18 @@ const NAMES = {
  * Writes tables, figures, pictures and the report into the run folder.
  *
  * @param context of the experiment
- * @param data the dataset
- * @param networks frozen networks
+ * @param prepared the dataset and the networks that it was encoded by
  * @param results of all recipes and seeds
+ * @param tuned how the feature network was fine-tuned, if it was
  */
 export async function writeReport(
   context: ExperimentContext<FrontierParams>,
-  data: WindowedData,
-  networks: FrozenNetworks,
+  prepared: PreparedData,
   results: readonly SeedResult[],
+  tuned?: TunedFeatures,
 ): Promise<void> {
   const { run, params, flags, gpu } = context;
+  const { data, networks } = prepared;
   const line = context.progress("write the report");
   const font = await Deno.readFile(
     fromFileUrl(
@@ -379,8 +401,8 @@ export async function writeReport(
       }),
     );
     const at = first.statistics[last];
-    const ratios = (at?.raw?.std ?? []).map((std, c) =>
-      std / (at?.real?.std[c] ?? 1)
+    const ratios = (at?.raw.std ?? []).map((std, c) =>
+      std / (at?.real.std[c] ?? 1)
     );
     const judged = judge(points, { stdRatios: ratios }, isTested);
     claims.push(...judged.map((claim) => ({
@@ -398,7 +420,7 @@ export async function writeReport(
       ((direct ?? NaN) / (calibrated ?? NaN)).toFixed(1)
     } (paper ${KID_RATIO}); a copy of the present has ${copy?.toFixed(3)}. `;
 
-    const film = await draw(data, networks, first, params);
+    const film = await draw(prepared, first, params);
     const columns = Array.from(
       { length: params.horizon + 1 },
       (_, i) => i === 0 ? "t" : `t+${i}`,
@@ -472,7 +494,7 @@ export async function writeReport(
           svg: await pictured(
             "loss",
             linePlot(
-              Object.entries(first.curves).map(([label, curve]) => ({
+              Object.entries(first.training).map(([label, { curve }]) => ({
                 label,
                 points: curve.step.map((x, i) => ({
                   x,
@@ -483,8 +505,8 @@ export async function writeReport(
             ),
           ),
           caption: `Training loss, seed ${first.seed}. Trained values: ${
-            Object.entries(first.parameterCounts).map(([name, count]) =>
-              `${name} ${count.toLocaleString("en")}`
+            Object.entries(first.training).map(([name, { parameters }]) =>
+              `${name} ${parameters.toLocaleString("en")}`
             ).join(", ")
           }.`,
         },
@@ -499,14 +521,16 @@ export async function writeReport(
         kind: "text",
         text:
           `Frames were encoded and decoded by ${networks.vaeName}; FID and KID see ${networks.featureName}. ${
-            flags.data !== undefined && networks.featureName.includes("demo")
-              ? "The feature network was trained on the embedded world and not on this dataset: read the ceiling first."
-              : ""
-          } Direct and diffusion were trained on ${
+            featureNote(flags, tuned)
+          }Direct and diffusion were trained on ${
             params.samples.toLocaleString("en")
           } windows each, from ${data.sceneCounts.train} scenes; scores are of ${data.test.rows.length} windows of ${data.sceneCounts.test} test scenes, one sample each. KID against camera frames unless said otherwise. CosSim of change compares predicted minus present with real minus present; distance to training is that of latents to the nearest of ${
             TRAINED_FRAMES.toLocaleString("en")
-          } or fewer training frames, in units of a latent.`,
+          } or fewer training frames, in units of a latent. Diversity is the distance of the latents of two samples of a window, averaged over ${params.diversitySamples} samples of each of ${
+            Math.min(params.diversityWindows, data.test.rows.length)
+          } windows; direct regression and the baselines have one future. The paper's is of latents of 4,096 values, where real futures of windows that look alike are ${
+            DIVERSITY_REAL.toFixed(1)
+          } apart.`,
       },
       {
         kind: "text",
@@ -537,7 +561,12 @@ export async function writeReport(
     },
     claims,
     sections,
-    stageTimes: run.stageTimes,
+    stageTimes: run.stageTimes.map((time) => {
+      const part = { "encode-train": "train", "encode-test": "test" } as const;
+      const own = part[time.stage as keyof typeof part];
+      if (own === undefined) return time;
+      return { ...time, note: encodingNote(prepared[own].frames.facts) };
+    }),
   });
   await writeAtomic(run.file("report.html"), html);
   line.end();

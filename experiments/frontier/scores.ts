@@ -1,7 +1,7 @@
 import { rowCosines } from "../../core/metrics/cosine.ts";
 import { fid } from "../../core/metrics/fid.ts";
 import { kid, kidInterval } from "../../core/metrics/kid.ts";
-import { manifoldDistance } from "../../core/metrics/neighbors.ts";
+import { nearestTo } from "../../core/metrics/neighbors.ts";
 import { sharpness } from "../../core/metrics/sharpness.ts";
 import { ssimPerImage } from "../../core/metrics/ssim.ts";
 import { bootstrapInterval, mean } from "../../core/metrics/statistics.ts";
@@ -19,6 +19,14 @@ export interface Score {
   readonly low: number;
   /** As `low`. */
   readonly high: number;
+}
+
+/** How much the samples of one window differ, averaged over windows. */
+export interface Diversity extends Score {
+  /** Windows. */
+  readonly n: number;
+  /** Samples of each. */
+  readonly samples: number;
 }
 
 /** All scores of one operating point at one horizon step. */
@@ -43,43 +51,69 @@ export interface PointScores {
   readonly sharpness: number;
   /** Mean distance of latents to the nearest of training frames. */
   readonly manifold: number;
+  /** Distance of latents of two samples; absent where there is one future. */
+  readonly diversity?: Diversity;
 }
 
-/** What is fixed while points are scored: the real frames of one step. */
-export interface Reference {
+/** Gives the latents of some windows at the step that is scored. */
+export type LatentsOf = (windows: readonly number[]) => Float32Array;
+
+/** The windows of one horizon step, each given when it is asked for. */
+export interface StepWindows {
   /** Side of a frame in pixels. */
   readonly size: number;
   /** Scene of each window. */
   readonly scenes: readonly string[];
+  /** Windows that are held at once. */
+  readonly batch: number;
   /** (n, channels, height, width) latents of the real future */
-  readonly latents: Float32Array;
-  /** (n, size, size, 3) decoded from them, in [0, 1] */
-  readonly decoded: Float32Array;
+  readonly real: LatentsOf;
   /** (n, channels, height, width) latents of the present */
-  readonly present: Float32Array;
+  readonly present: LatentsOf;
+  /** (n, size, size, 3) levels of the camera */
+  readonly camera: (windows: readonly number[]) => Promise<Uint8Array>;
+  /** (n, channels, height, width) scaled latents by operating point */
+  readonly points: Readonly<Record<string, LatentsOf>>;
   /** (m, channels, height, width) latents of training frames */
   readonly trained: Float32Array;
-  /** Features of the decoded frames. */
-  readonly decodedFeatures: Float32Array;
-  /** Features of the camera frames. */
-  readonly realFeatures: Float32Array;
   /** Side of a token in latent pixels. */
   readonly patch: number;
   /** KID subsets and images of each. */
   readonly subsets: readonly [number, number];
   /** Seed of subsets and bootstrap. */
   readonly seed: number;
+  /** Told after every point of a batch. */
+  readonly progress: (done: number, total: number) => void;
 }
 
-/** Latents of an operating point with their frames. */
-export interface ScoredPoint {
-  /** Its scores. */
-  readonly scores: PointScores;
-  /** (n, size, size, 3) decoded frames in [0, 1] */
-  readonly images: Float32Array;
+/** What is kept of the images of all windows: features and some numbers. */
+class Kept {
+  /** (windows, width) */
+  readonly features: Float32Array;
+  /** One of each window. */
+  readonly sharpness: number[] = [];
+  /** As `sharpness`. */
+  readonly ssim: number[] = [];
+  /** As `sharpness`. */
+  readonly cosines: number[] = [];
+  /** As `sharpness`. */
+  readonly changes: number[] = [];
+  /** As `sharpness`. */
+  readonly distances: number[] = [];
+
+  constructor(windows: number, width: number) {
+    this.features = new Float32Array(windows * width);
+  }
 }
 
-function withInterval(
+/**
+ * Averages over windows, with a bootstrap interval over their scenes.
+ *
+ * @param values one of each window
+ * @param scenes scene of each window
+ * @param seed of the bootstrap
+ */
+export function scoreOf(
   values: readonly number[],
   scenes: readonly string[],
   seed: number,
@@ -88,7 +122,15 @@ function withInterval(
   return { value: mean(values), low, high };
 }
 
-/** Cosine similarity of each window: the mean over its tokens. */
+/**
+ * Cosine similarity of each window: the mean over its tokens.
+ *
+ * @param latents (n, channels, height, width)
+ * @param target as `latents`
+ * @param shape channels, height, width
+ * @param patch side of a token in latent pixels
+ * @returns (n)
+ */
 export function windowCosines(
   latents: Float32Array,
   target: Float32Array,
@@ -109,62 +151,115 @@ export function windowCosines(
 }
 
 /**
- * Scores the latents of one operating point at one horizon step.
+ * Cuts windows 0, ..., count - 1 into batches.
+ *
+ * @param count of all windows
+ * @param batch of most batches; the last one may be smaller
+ */
+export function batchesOf(count: number, batch: number): number[][] {
+  const all = Array.from({ length: count }, (_, i) => i);
+  return Array.from(
+    { length: Math.ceil(count / batch) },
+    (_, i) => all.slice(i * batch, (i + 1) * batch),
+  );
+}
+
+/**
+ * Scores all operating points at one horizon step.
+ *
+ * Images are decoded batch by batch and let go. What FID and KID compare are
+ * the features of all windows, (windows, width) of each point; they, and a few
+ * numbers a window, are all that is held to the end.
  *
  * @param networks frozen networks
- * @param reference the real future
- * @param latents (n, channels, height, width), scaled
+ * @param step the windows
+ * @returns scores by operating point
  */
-export async function scorePoint(
+export async function scoreStep(
   networks: FrozenNetworks,
-  reference: Reference,
-  latents: Float32Array,
-): Promise<ScoredPoint> {
-  const { size, scenes, seed, patch } = reference;
-  const [subsets, subsetSize] = reference.subsets;
-  const images = await networks.decode(latents);
-  const width = networks.featureWidth;
-  const fake = { data: await networks.features(images), width };
-  const real = { data: reference.realFeatures, width };
-  const decoded = { data: reference.decodedFeatures, width };
-  const measured = kid(real, fake, { subsets, subsetSize, seed });
-  const groups = { real: scenes, fake: scenes };
-  const interval = kidInterval(real, fake, groups, { seed });
+  step: StepWindows,
+): Promise<Record<string, PointScores>> {
+  const { scenes, patch, size } = step;
+  const { featureWidth: width, latentShape: shape } = networks;
+  const n = scenes.length;
   const layout = { height: size, width: size, channels: 3 };
-  const ssim = ssimPerImage(images, reference.decoded, layout);
-  const cosines = windowCosines(
-    latents,
-    reference.latents,
-    networks.latentShape,
-    patch,
-  );
-  const change = (to: Float32Array) =>
-    to.map((value, i) => value - reference.present[i]!);
-  const changes = windowCosines(
-    change(latents),
-    change(reference.latents),
-    networks.latentShape,
-    patch,
-  );
-  const own = mean(Array.from(sharpness(images, layout)));
-  const sharp = mean(Array.from(sharpness(reference.decoded, layout)));
-  return {
-    images,
-    scores: {
-      n: scenes.length,
-      kid: { value: measured.value, low: interval.low, high: interval.high },
-      kidSpread: measured.subsetSpread,
-      kidDecoded: kid(decoded, fake, { subsets, subsetSize, seed }).value,
-      fid: fid(real, fake).value,
-      cosSim: withInterval(cosines, scenes, seed),
-      deltaCosSim: withInterval(changes, scenes, seed),
-      ssim: withInterval(Array.from(ssim), scenes, seed),
-      sharpness: own / sharp,
-      manifold: manifoldDistance(
-        latents,
-        reference.trained,
-        latents.length / scenes.length,
+  const nearest = nearestTo(step.trained, shape.reduce((a, b) => a * b, 1));
+  const camera = new Kept(n, width);
+  const decoded = new Kept(n, width);
+  const names = Object.keys(step.points);
+  const points = new Map(names.map((name) => [name, new Kept(n, width)]));
+  const batches = batchesOf(n, step.batch);
+  let done = 0;
+  for (const windows of batches) {
+    const first = windows[0]! * width;
+    const real = step.real(windows);
+    const present = step.present(windows);
+    const change = (to: Float32Array) =>
+      to.map((value, i) => value - present[i]!);
+    const realImages = await networks.decode(real);
+    decoded.features.set(await networks.features(realImages), first);
+    decoded.sharpness.push(...sharpness(realImages, layout));
+    const levels = await step.camera(windows);
+    camera.features.set(
+      // Half a level up, so that truncation to levels gives them back.
+      await networks.features(
+        Float32Array.from(levels, (x) => Math.min(1, (x + 0.5) / 255)),
       ),
-    },
+      first,
+    );
+    for (const [name, kept] of points) {
+      const latents = step.points[name]!(windows);
+      const images = await networks.decode(latents);
+      kept.features.set(await networks.features(images), first);
+      kept.sharpness.push(...sharpness(images, layout));
+      // The published range is that of a batch, which is 1 for 48 frames.
+      const range = { ...layout, dataRange: 1 };
+      kept.ssim.push(...ssimPerImage(images, realImages, range));
+      kept.cosines.push(...windowCosines(latents, real, shape, patch));
+      kept.changes.push(
+        ...windowCosines(change(latents), change(real), shape, patch),
+      );
+      kept.distances.push(...nearest(latents));
+      step.progress(++done, batches.length * names.length);
+    }
+  }
+  const references = { camera, decoded };
+  return Object.fromEntries(
+    [...points].map(([name, kept]) => [
+      name,
+      summarize(kept, references, width, step),
+    ]),
+  );
+}
+
+/** The scores of one point from what was kept of its windows. */
+function summarize(
+  kept: Kept,
+  references: { readonly camera: Kept; readonly decoded: Kept },
+  width: number,
+  { scenes, seed, subsets: [subsets, subsetSize] }: StepWindows,
+): PointScores {
+  const fake = { data: kept.features, width };
+  const real = { data: references.camera.features, width };
+  const decoded = { data: references.decoded.features, width };
+  const options = { subsets, subsetSize, seed };
+  const measured = kid(real, fake, options);
+  const { low, high } = kidInterval(
+    real,
+    fake,
+    { real: scenes, fake: scenes },
+    { seed },
+  );
+  return {
+    n: scenes.length,
+    kid: { value: measured.value, low, high },
+    kidSpread: measured.subsetSpread,
+    kidDecoded: kid(decoded, fake, options).value,
+    fid: fid(real, fake).value,
+    cosSim: scoreOf(kept.cosines, scenes, seed),
+    deltaCosSim: scoreOf(kept.changes, scenes, seed),
+    ssim: scoreOf(kept.ssim, scenes, seed),
+    sharpness: mean(kept.sharpness) / mean(references.decoded.sharpness),
+    manifold: mean(kept.distances),
   };
 }

@@ -1,3 +1,4 @@
+import { fromFileUrl } from "@std/path";
 import { AutoencoderKL, DEMO_VAE } from "../../core/encoders/autoencoder_kl.ts";
 import {
   readSafetensors,
@@ -14,6 +15,11 @@ import {
   trainAutoencoder,
 } from "../../core/training/autoencoder.ts";
 import type { TrainingHooks } from "../../core/training/loop.ts";
+
+/** Weights of the demo's autoencoder. */
+export const SHIPPED_VAE: string = fromFileUrl(
+  new URL("../../fixtures/weights/demo_vae.safetensors", import.meta.url),
+);
 
 /** A training of the demo's autoencoder. */
 export interface VaeTuning

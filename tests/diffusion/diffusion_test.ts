@@ -137,20 +137,40 @@ Deno.test("calibrate gives samples the target's channel statistics", () => {
       (_, i) => offset + scale * (1 + i % 4) * stream.normal(i),
     );
   const [samples, real] = [draw(0.5, 2), draw(-0.2, 0.8)];
-  const [p, t] = [samples, real].map((x) => channelStatistics(x, 4, 9)) as [
+  const [p, t] = [samples, real].map((x) => channelStatistics([x], 4, 9)) as [
     ReturnType<typeof channelStatistics>,
     ReturnType<typeof channelStatistics>,
   ];
-  const after = channelStatistics(calibrate(samples, p, t, 9), 4, 9);
+  const after = channelStatistics([calibrate(samples, p, t, 9)], 4, 9);
   for (let c = 0; c < 4; c++) {
     assertAlmostEquals(after.mean[c]!, t.mean[c]!, 1e-5);
     assertAlmostEquals(after.std[c]!, t.std[c]!, 1e-5);
   }
   samples[5] = NaN;
   assertThrows(
-    () => channelStatistics(samples, 4, 9),
+    () => channelStatistics([samples], 4, 9),
     RangeError,
     "not finite",
+  );
+});
+
+Deno.test("channelStatistics of batches are those of the whole, bit for bit", () => {
+  const stream = key("latents", 1);
+  const whole = Float32Array.from(
+    { length: 7 * 4 * 9 },
+    (_, i) => 3 + stream.normal(i),
+  );
+  const cut = [0, 2, 3, 7].map((n) => n * 36);
+  const batches = cut.slice(1).map((end, i) => whole.subarray(cut[i], end));
+  assertEquals(
+    channelStatistics(batches, 4, 9),
+    channelStatistics([whole], 4, 9),
+  );
+  assertThrows(() => channelStatistics([], 4, 9), RangeError, "at least 2");
+  assertThrows(
+    () => channelStatistics([whole.subarray(1)], 4, 9),
+    RangeError,
+    "whole samples of 4 channels",
   );
 });
 

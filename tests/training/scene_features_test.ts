@@ -79,7 +79,7 @@ Deno.test("trainFeatures learns, and goes on from a checkpoint to equal bits", a
     return 40 + 60 * scene + (x * (scene + 1)) % 64;
   });
   const frames = { levels, scenes: [0, 1, 2, 0, 1, 2], nScenes: SCENES };
-  const settings = { steps: 8, batch: 8, lr: 5e-2, seed: 1 };
+  const settings = { steps: 8, batch: 8, lr: 5e-2, warmup: 100, seed: 1 };
   const run = async (path: string, stopAfter?: number) => {
     const network = new DemoFeatureNet(SCENES);
     using store = parameters(gpu, network, { seed: 1 });

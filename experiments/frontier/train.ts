@@ -1,0 +1,161 @@
+import { join } from "@std/path";
+import { CosineNoiseSchedule } from "../../core/diffusion/noise_schedule.ts";
+import type { ExperimentContext } from "../../core/experiment/experiment.ts";
+import {
+  readSafetensors,
+  toFloat32,
+  writeSafetensors,
+} from "../../core/formats/safetensors.ts";
+import type { StateEntry } from "../../core/nn/module.ts";
+import type { LossCurve } from "../../core/training/loop.ts";
+import type { WindowTokens } from "../../core/training/window_tokens.ts";
+import {
+  type Mode,
+  type TrainingSettings,
+  trainWorldModel,
+  WorldModel,
+} from "../../core/training/world_model.ts";
+import type { FrontierParams } from "./params.ts";
+
+/** Settings of one model's training. */
+function settingsOf(
+  params: FrontierParams,
+  mode: Mode,
+  seed: number,
+): TrainingSettings {
+  const isMlp = mode === "mlp";
+  const lr = {
+    direct: params.lrDirect,
+    diffusion: params.lrDiffusion,
+    mlp: params.lrMlp,
+  };
+  return {
+    samples: isMlp ? params.mlpSamples : params.samples,
+    batch: params.batch,
+    lr: lr[mode],
+    warmup: params.warmup,
+    lrEnd: params.lrEnd,
+    ema: isMlp ? 0 : params.ema,
+    emaWarmup: params.emaWarmup,
+    clip: isMlp ? 0 : params.clip,
+    actionDropout: params.actionDropout,
+    objective: params.objective,
+    seed,
+  };
+}
+
+/** Which model is trained. */
+export interface ModelChoice {
+  /** How it is used. */
+  readonly mode: Mode;
+  /** Seed of weights, order and noise. */
+  readonly seed: number;
+  /** Whether the network sees the present token by token. */
+  readonly anchorVisible: boolean;
+  /** Name of the stage. */
+  readonly name: string;
+}
+
+/** What a training left beside the weights. */
+export interface TrainingFacts {
+  /** Its losses. */
+  readonly curve: LossCurve;
+  /** Trained values. */
+  readonly parameters: number;
+}
+
+/** A model on the device. */
+export interface TrainedModel extends Disposable {
+  /** The model. */
+  readonly model: WorldModel;
+  /** How it was trained. */
+  readonly facts: TrainingFacts;
+}
+
+/**
+ * Trains a model, or loads the one that was trained.
+ *
+ * @param context of the experiment
+ * @param data tokens of the training windows
+ * @param rows rows of their present frames
+ * @param choice which model
+ * @throws {Interrupted} if it was asked to stop
+ */
+export async function trained(
+  context: ExperimentContext<FrontierParams>,
+  data: WindowTokens,
+  rows: readonly number[],
+  { mode, seed, anchorVisible, name }: ModelChoice,
+): Promise<TrainedModel> {
+  const { gpu, params, run, interrupt } = context;
+  const model = new WorldModel(gpu, mode, {
+    horizon: params.horizon,
+    tokens: data.tokensPerFrame,
+    patchDim: data.patchDim,
+    dim: params.dim,
+    blocks: params.blocks,
+    heads: params.heads,
+    anchorVisible,
+  }, {
+    frequencies: params.frequencies,
+    learnedFrequencies: params.learnedFrequencies,
+    hidden: params.hidden,
+    objective: params.objective,
+    seed,
+  });
+  const parts = { dit: model.network, fourier: model.fourier };
+  const weightsPath = run.file("stages", name, "weights.safetensors");
+  let isNew = false;
+  const facts = await run.stage(
+    name,
+    async (folder): Promise<TrainingFacts> => {
+      isNew = true;
+      const line = context.progress(name);
+      const curve = await trainWorldModel(
+        gpu,
+        model,
+        data,
+        rows,
+        new CosineNoiseSchedule(),
+        settingsOf(params, mode, seed),
+        {
+          checkpoint: join(folder, "checkpoint.safetensors"),
+          digest: name,
+          progress: ({ step, steps, loss }) =>
+            line.update({ done: step, total: steps, loss }),
+          shouldStop: () => interrupt.requested,
+        },
+      );
+      line.end();
+      if (curve === undefined) {
+        interrupt.check();
+        throw new Error("Stopped while training");
+      }
+      const values: Record<string, StateEntry> = {};
+      for (const [prefix, module] of Object.entries(parts)) {
+        for (const [field, entry] of Object.entries(await module.stateDict())) {
+          values[`${prefix}.${field}`] = entry;
+        }
+      }
+      await writeSafetensors(weightsPath, values, { stage: name });
+      await Deno.remove(join(folder, "checkpoint.safetensors")).catch(() => {});
+      return { curve, parameters: model.parameterCount };
+    },
+  );
+  if (!isNew) {
+    using file = await readSafetensors(weightsPath);
+    for (const [prefix, module] of Object.entries(parts)) {
+      const dict: Record<string, StateEntry> = {};
+      for (const field of file.names) {
+        if (!field.startsWith(`${prefix}.`)) continue;
+        const value = await file.read(field);
+        dict[field.slice(prefix.length + 1)] = {
+          shape: value.shape,
+          data: toFloat32(value),
+        };
+      }
+      module.loadStateDict(dict, weightsPath);
+    }
+  }
+  return { model, facts, [Symbol.dispose]: () => model[Symbol.dispose]() };
+}

@@ -1,0 +1,122 @@
+import { fromFileUrl } from "@std/path";
+import { DemoFeatureNet } from "../../core/encoders/demo_features.ts";
+import {
+  readSafetensors,
+  toFloat32,
+  writeSafetensors,
+} from "../../core/formats/safetensors.ts";
+import type { Gpu } from "../../core/gpu/gpu.ts";
+import type { StateEntry } from "../../core/nn/module.ts";
+import { parameters } from "../../core/nn/parameters.ts";
+import type { TrainingHooks } from "../../core/training/loop.ts";
+import {
+  featureScale,
+  type FeatureSettings,
+  type LabelledFrames,
+  sceneAccuracy,
+  trainFeatures,
+} from "../../core/training/scene_features.ts";
+
+/** Weights of the demo's feature network. */
+export const SHIPPED_FEATURES: string = fromFileUrl(
+  new URL("../../fixtures/weights/demo_features.safetensors", import.meta.url),
+);
+
+/** Frames that the scale of the features is measured on. */
+const SCALE_FRAMES = 300;
+
+/** A training of the demo's feature network. */
+export interface FeatureTuning
+  extends Pick<TrainingHooks, "checkpoint" | "digest" | "shouldStop"> {
+  /** Weights of the trunk to go on from; random ones if absent. */
+  readonly weights?: string;
+  /** Where the weights go. */
+  readonly out: string;
+  /** Frames to train on. */
+  readonly frames: LabelledFrames;
+  /** Frames of the same scenes to measure on, if it is measured. */
+  readonly held?: LabelledFrames;
+  /** All that changes the result. */
+  readonly settings: FeatureSettings;
+  /** Facts for the file's header. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Told after every few steps. */
+  readonly progress: TrainingHooks["progress"];
+}
+
+/** What a training did. */
+export interface TunedFeatures {
+  /** Mean loss of the first and of the last few steps. */
+  readonly loss: readonly [first: number, last: number];
+  /** Frames that were trained on. */
+  readonly frames: number;
+  /** Their scenes. */
+  readonly scenes: number;
+  /** Scene accuracy before and after, from 0 to 1, on how many frames. */
+  readonly accuracy?: {
+    readonly before: number;
+    readonly after: number;
+    readonly held: number;
+  };
+}
+
+/**
+ * Trains the demo's feature network and writes its trunk, with running moments
+ * and the scale of its features. Heads are fresh ones, and are not kept.
+ *
+ * @param gpu device
+ * @param tuning what is trained, on what, and where it goes
+ * @returns undefined if it was asked to stop
+ */
+export async function tuneFeatures(
+  gpu: Gpu,
+  tuning: FeatureTuning,
+): Promise<TunedFeatures | undefined> {
+  const { frames, held, settings, out, weights } = tuning;
+  const network = new DemoFeatureNet(frames.nScenes);
+  using store = parameters(gpu, network, { seed: settings.seed });
+  if (weights !== undefined) {
+    const state: Record<string, StateEntry> = await network.stateDict();
+    using file = await readSafetensors(weights);
+    for (const name of file.names) {
+      const { shape } = file.info(name) ?? { shape: [] };
+      state[name] = { shape, data: toFloat32(await file.read(name)) };
+    }
+    network.loadStateDict(state, weights);
+  }
+  const measure = async () =>
+    held && await sceneAccuracy(gpu, network, frames, held);
+  const before = await measure();
+  const curve = await trainFeatures(gpu, network, store, frames, settings, {
+    checkpoint: tuning.checkpoint,
+    digest: tuning.digest,
+    progress: tuning.progress,
+    ...(tuning.shouldStop ? { shouldStop: tuning.shouldStop } : {}),
+  });
+  if (curve === undefined) return undefined;
+  const after = await measure();
+  const scale = await featureScale(gpu, network, frames.levels, SCALE_FRAMES);
+  const state = Object.entries(await network.stateDict())
+    .filter(([name]) => !/^head\.|num_batches_tracked$/.test(name));
+  const { scenes, nScenes } = frames;
+  await writeSafetensors(out, {
+    ...Object.fromEntries(state),
+    feature_scale: { shape: [1], data: Float32Array.of(scale) },
+  }, {
+    ...tuning.metadata,
+    steps: String(settings.steps),
+    batch: String(settings.batch),
+    seed: String(settings.seed),
+    training_frames: String(scenes.length),
+    training_scenes: String(nScenes),
+    adapter: gpu.adapter,
+  });
+  return {
+    loss: [curve.loss[0] ?? NaN, curve.loss.at(-1) ?? NaN],
+    frames: scenes.length,
+    scenes: nScenes,
+    ...(held === undefined || before === undefined || after === undefined
+      ? {}
+      : { accuracy: { before, after, held: held.scenes.length } }),
+  };
+}
