@@ -20,7 +20,12 @@ import { ProgressLine } from "../core/experiment/progress.ts";
 import { digestText } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
-import { embeddedWorld, ownSplit, spacedFrames } from "./frontier/data.ts";
+import {
+  embeddedWorld,
+  ownSplit,
+  spacedFrames,
+  worldFolder,
+} from "./frontier/data.ts";
 import { frontierPresets } from "./frontier/params.ts";
 import { SHIPPED_VAE, tuneVae } from "./frontier/tune_vae.ts";
 
@@ -68,13 +73,17 @@ async function train(args: readonly string[]): Promise<void> {
   using interrupt = new Interrupt();
   const demo = frontierPresets.demo;
   const drawing = new ProgressLine("draw", () => gpu.memory().bytes);
-  const root = data ?? await embeddedWorld(gpu, "data", { ...demo, size }, {
-    progress: (done, total) => {
-      drawing.update({ done, total });
-      interrupt.check();
-    },
-  });
-  if (data === undefined) drawing.end();
+  const sizes = { ...demo, size };
+  const root = data ?? worldFolder("data", sizes);
+  if (data === undefined) {
+    await embeddedWorld(gpu, "data", sizes, {
+      progress: (done, total) => {
+        drawing.update({ done, total });
+        interrupt.check();
+      },
+    });
+    drawing.end();
+  }
   const dataset = await readNuscenes(root, { cache: "data/index" });
   const split = splitScenes(dataset, await ownSplit(root));
   const reading = new ProgressLine("read frames", () => gpu.memory().bytes);

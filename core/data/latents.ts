@@ -38,10 +38,20 @@ export interface LatentJob extends LatentShards {
    * @returns (end - start, size)
    */
   readonly encode: (start: number, end: number) => Promise<Float32Array>;
+  /** Which share of the shards to make, if not all. */
+  readonly share?: Share;
   /** Told after every shard. */
   readonly progress?: (done: number, frames: number) => void;
   /** Asked between shards; true to stop. */
   readonly shouldStop?: () => boolean;
+}
+
+/** One of several equal shares of a work: every so manieth of its pieces. */
+export interface Share {
+  /** Which share, from 0. */
+  readonly index: number;
+  /** How many there are. */
+  readonly of: number;
 }
 
 /** Latents that were encoded, now or before. */
@@ -241,21 +251,24 @@ export function takeRows(
 }
 
 /**
- * Encodes frames once and keeps them in shards: a second call opens them, and
+ * Encodes frames once and keeps them in shards: a second call does nothing, and
  * one that was interrupted goes on where it stopped. One shard is in memory at
  * a time.
  *
  * @param job what to encode
- * @returns the latents, or undefined if it was asked to stop
+ * @returns frames that were encoded now, or undefined if it was asked to stop
  * @throws {Error} if a shard belongs to other frames or another encoder
  */
-export async function cacheLatents(
+export async function encodeLatents(
   job: LatentJob,
-): Promise<LatentCache | undefined> {
+): Promise<number | undefined> {
   const { directory, digest, frames, size } = job;
+  const { index, of } = job.share ?? { index: 0, of: 1 };
   await Deno.mkdir(directory, { recursive: true });
   let encoded = 0;
+  let number = 0;
   for (const { path, start, end } of shardsOf(job)) {
+    if (number++ % of !== index) continue;
     if (job.shouldStop?.()) return undefined;
     const rows = end - start;
     if (await openShard(path, digest, rows, size) === undefined) {
@@ -274,5 +287,20 @@ export async function cacheLatents(
     }
     job.progress?.(end, frames);
   }
+  return encoded;
+}
+
+/**
+ * Encodes all frames, as {@linkcode encodeLatents} does, and opens them.
+ *
+ * @param job what to encode
+ * @returns the latents, or undefined if it was asked to stop
+ * @throws {Error} if a shard belongs to other frames or another encoder
+ */
+export async function cacheLatents(
+  job: Omit<LatentJob, "share">,
+): Promise<LatentCache | undefined> {
+  const encoded = await encodeLatents(job);
+  if (encoded === undefined) return undefined;
   return { latents: await LatentStore.open(job), encoded };
 }

@@ -161,6 +161,18 @@ export class RunDirectory implements Disposable {
     return record.result as T;
   }
 
+  /**
+   * Gives the result of a stage that was finished on another thread.
+   *
+   * @param name of the stage
+   * @throws {Error} if it is not finished
+   */
+  async result<T>(name: string): Promise<T> {
+    return await this.stage(name, () => {
+      throw new Error(`Cannot read stage "${name}": it is not finished`);
+    });
+  }
+
   /** Lets other processes use the folder. */
   [Symbol.dispose](): void {
     this.#lock?.close();

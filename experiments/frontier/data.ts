@@ -1,8 +1,15 @@
 import { join } from "@std/path";
-import { writeDriveworld } from "../../core/data/driveworld/write.ts";
+import {
+  type DriveworldOptions,
+  writeDriveworld,
+} from "../../core/data/driveworld/write.ts";
 import type { LoadedFrame } from "../../core/data/frame_job.ts";
 import { FrameLoader } from "../../core/data/frames.ts";
-import { cacheLatents, type LatentStore } from "../../core/data/latents.ts";
+import {
+  encodeLatents,
+  type LatentJob,
+  LatentStore,
+} from "../../core/data/latents.ts";
 import { readNuscenes } from "../../core/data/nuscenes.ts";
 import type { DataQuality, Scene } from "../../core/data/scene.ts";
 import { splitScenes, type SplitSpec } from "../../core/data/splits.ts";
@@ -113,40 +120,49 @@ export async function readWindows(
 /** First seeds of the embedded world's parts. */
 const WORLD_SEEDS = { train: 0, val: 8000, test: 9000 };
 
+/** Which scenes of the embedded world a run needs, and how large. */
+type WorldSizes = Pick<FrontierParams, "trainScenes" | "testScenes" | "size">;
+
+/**
+ * The folder of the embedded world.
+ *
+ * @param cache folder of drawn worlds
+ * @param sizes scenes and side of a frame
+ */
+export function worldFolder(
+  cache: string,
+  { trainScenes, testScenes, size }: WorldSizes,
+): string {
+  const name = `driveworld-${trainScenes}-${testScenes}-${size}x${size}`;
+  return join(cache, name);
+}
+
 /**
  * Draws the embedded world, unless it was drawn before.
  *
  * @param gpu device
  * @param cache folder of drawn worlds
  * @param sizes scenes and side of a frame
- * @param options told after every scene
- * @returns its folder
+ * @param options told after every scene; which share of the scenes to draw, if
+ *   not all
  */
 export async function embeddedWorld(
   gpu: Gpu,
   cache: string,
-  { trainScenes, testScenes, size }: Pick<
-    FrontierParams,
-    "trainScenes" | "testScenes" | "size"
-  >,
-  options: { readonly progress: (done: number, total: number) => void },
-): Promise<string> {
+  sizes: WorldSizes,
+  options: Pick<DriveworldOptions, "progress" | "share">,
+): Promise<void> {
+  const { trainScenes, testScenes, size } = sizes;
   const seeds = (start: number, count: number) =>
     Array.from({ length: count }, (_, i) => start + i);
-  const folder = join(
-    cache,
-    `driveworld-${trainScenes}-${testScenes}-${size}x${size}`,
-  );
   const val = Math.max(1, Math.round(testScenes / 10));
-  await writeDriveworld(gpu, folder, {
+  await writeDriveworld(gpu, worldFolder(cache, sizes), {
     train: seeds(WORLD_SEEDS.train, trainScenes),
     val: seeds(WORLD_SEEDS.val, val),
     test: seeds(WORLD_SEEDS.test, testScenes),
     size: [size, size],
-    progress: options.progress,
+    ...options,
   });
-  await gpu.sync();
-  return folder;
 }
 
 /** The split that the maker of a dataset wrote beside it, else "auto". */
@@ -254,8 +270,6 @@ export async function spacedFrames(
 
 /** How the encoding of a part went. */
 export interface EncodingFacts {
-  /** Frames of the part. */
-  readonly frames: number;
   /** Frames that were encoded now; the others came from the cache. */
   readonly encoded: number;
   /** Seconds spent waiting for frames to be read, cropped and resized. */
@@ -264,12 +278,10 @@ export interface EncodingFacts {
   readonly networkSeconds: number;
 }
 
-/** The latents of a part, and how they came about. */
+/** The latents of a part. */
 export interface EncodedPart extends FrameLatents {
   /** Where they are. */
   readonly latents: LatentStore;
-  /** How the encoding went. */
-  readonly facts: EncodingFacts;
 }
 
 /** A dataset, encoded and cut into windows of tokens. */
@@ -290,53 +302,84 @@ export interface PreparedData {
   };
 }
 
+/** A part of a dataset whose latents are kept under a digest in a folder. */
+export interface PartLatents {
+  /** The dataset. */
+  readonly data: WindowedData;
+  /** Its part. */
+  readonly part: WindowPart;
+  /** Networks that encode it. */
+  readonly networks: FrozenNetworks;
+  /** Side of a frame in pixels. */
+  readonly size: number;
+  /** Folder of the shards. */
+  readonly directory: string;
+}
+
+function shardsOf({ data, part, networks, size, directory }: PartLatents) {
+  return {
+    directory,
+    digest: `${data.digest} ${networks.vaeDigest} ${size}`,
+    frames: part.paths.length,
+    size: networks.latentShape.reduce((a, b) => a * b, 1),
+  };
+}
+
+/**
+ * Opens the latents of a part that is encoded.
+ *
+ * @param of which part
+ * @throws {Error} if a shard is missing or belongs to other frames
+ */
+export async function openPart(of: PartLatents): Promise<EncodedPart> {
+  return {
+    latents: await LatentStore.open(shardsOf(of)),
+    shape: of.networks.latentShape,
+    actions: of.part.actions,
+  };
+}
+
 /** Frames that the network encodes at once. */
 const ENCODED_AT_ONCE = 32;
 
 /**
- * Encodes the frames of a part, or opens what the cache has. While the network
+ * Encodes the frames of a part that the cache does not have. While the network
  * encodes some frames, two threads read those of the next two rounds.
  *
- * @param data the dataset
- * @param part train or test
- * @param networks frozen networks
- * @param size side of a frame in pixels
- * @param directory folder of the shards
- * @param progress told after every round
- * @param shouldStop asked between shards
+ * @param of which part
+ * @param options which share of the shards to encode, if not all; told after
+ *   every round; asked between shards
  * @returns undefined if it was asked to stop
  */
 export async function encodePart(
-  data: WindowedData,
-  part: WindowPart,
-  networks: FrozenNetworks,
-  size: number,
-  directory: string,
-  progress: (done: number, frames: number) => void,
-  shouldStop: () => boolean,
-): Promise<EncodedPart | undefined> {
-  const { paths, actions } = part;
-  const { latentShape: shape } = networks;
-  const own = shape.reduce((a, b) => a * b, 1);
+  of: PartLatents,
+  options: Pick<LatentJob, "share" | "shouldStop"> & {
+    readonly progress: (done: number, frames: number) => void;
+  },
+): Promise<EncodingFacts | undefined> {
+  const { data, part: { paths }, networks, size } = of;
+  const shards = shardsOf(of);
+  const own = shards.size;
+  const total = Math.ceil(paths.length / (options.share?.of ?? 1));
+  let done = 0;
   using loader = new FrameLoader();
   let waitingSeconds = 0;
   let networkSeconds = 0;
-  /** Frames from `next` on. */
-  let stream: AsyncGenerator<LoadedFrame> | undefined;
-  let next = 0;
-  const cached = await cacheLatents({
-    directory,
-    digest: `${data.digest} ${networks.vaeDigest} ${size}`,
-    frames: paths.length,
-    size: own,
+  const encoded = await encodeLatents({
+    ...shards,
+    ...(options.share ? { share: options.share } : {}),
+    ...(options.shouldStop ? { shouldStop: options.shouldStop } : {}),
     encode: async (start, end) => {
-      if (stream === undefined || next !== start) {
-        const rest = paths.slice(start);
-        const ahead = 2 * ENCODED_AT_ONCE;
-        const { root } = data;
-        stream = streamFrames(loader, root, rest, size, "lanczos", ahead);
-      }
-      next = end;
+      const ahead = 2 * ENCODED_AT_ONCE;
+      const some = paths.slice(start, end);
+      const stream = streamFrames(
+        loader,
+        data.root,
+        some,
+        size,
+        "lanczos",
+        ahead,
+      );
       const latents = new Float32Array((end - start) * own);
       for (let i = start; i < end; i += ENCODED_AT_ONCE) {
         const count = Math.min(ENCODED_AT_ONCE, end - i);
@@ -346,16 +389,13 @@ export async function encodePart(
         latents.set(await networks.encode(frames), (i - start) * own);
         waitingSeconds += (came - asked) / 1000;
         networkSeconds += (performance.now() - came) / 1000;
-        progress(i + count, paths.length);
+        done += count;
+        options.progress(done, Math.max(done, total));
       }
       return latents;
     },
-    progress,
-    shouldStop,
   });
-  if (cached === undefined) return undefined;
-  const { latents, encoded } = cached;
-  const frames = paths.length;
-  const facts = { frames, encoded, waitingSeconds, networkSeconds };
-  return { latents, shape, actions, facts };
+  return encoded === undefined
+    ? undefined
+    : { encoded, waitingSeconds, networkSeconds };
 }

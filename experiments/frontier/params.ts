@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { StageContext } from "../../core/experiment/experiment.ts";
 
 /** Every parameter of the frontier experiment, with its unit. */
 export const frontierParams = z.strictObject({
@@ -89,6 +90,9 @@ export const frontierParams = z.strictObject({
 
 /** Validated parameters. */
 export type FrontierParams = z.infer<typeof frontierParams>;
+
+/** What the stages of this experiment work with. */
+export type Context = StageContext<FrontierParams>;
 
 const demo: FrontierParams = {
   recipe: "visible",

@@ -6,12 +6,12 @@ import {
   type ChannelStatistics,
   channelStatistics,
 } from "../../core/diffusion/calibration.ts";
-import type { ExperimentContext } from "../../core/experiment/experiment.ts";
 import { diversity } from "../../core/metrics/neighbors.ts";
 import { mean } from "../../core/metrics/statistics.ts";
 import { type PreparedData, readFrames, spaced } from "./data.ts";
-import type { FrontierParams } from "./params.ts";
-import type { Futures } from "./sample.ts";
+import type { Context, FrontierParams } from "./params.ts";
+import { type Futures, openFutures } from "./sample.ts";
+import { type RecipeSeed, stageName } from "./train.ts";
 import {
   batchesOf,
   type Diversity,
@@ -35,16 +35,12 @@ export interface StepStatistics {
   readonly real: ChannelStatistics;
 }
 
-/** What the futures of one recipe and seed came to. */
-export interface SeedScores {
-  /** Scores by step and operating point. */
-  readonly points: Readonly<
-    Record<number, Readonly<Record<string, PointScores>>>
-  >;
-  /** Channel statistics by step. */
-  readonly statistics: Readonly<Record<number, StepStatistics>>;
-  /** CosSim at every step by model. */
-  readonly perStep: Readonly<Record<string, readonly number[]>>;
+/** What the futures of one recipe and seed came to at one step. */
+export interface StepScores {
+  /** Scores by operating point. */
+  readonly points: Readonly<Record<string, PointScores>>;
+  /** Channel statistics. */
+  readonly statistics: StepStatistics;
 }
 
 /** Latents of an operating point from a direct prediction and a raw sample. */
@@ -148,42 +144,48 @@ function streamed(
 }
 
 /**
- * Scores the operating points of one recipe and seed: at the middle and at the
- * last step of the horizon, and the CosSim of the models at every step.
+ * Steps of the horizon that are scored, from 0: the middle and the last one.
+ *
+ * @param horizon H
+ */
+export function scoredSteps(horizon: number): readonly [number, number] {
+  return [Math.floor(horizon / 2) - 1, horizon - 1];
+}
+
+/**
+ * Scores the operating points of one recipe and seed at one step.
  *
  * @param context of the experiment
  * @param prepared real latents
- * @param futures predicted ones
- * @param steps that are scored, from 0
- * @param seed of subsets and bootstrap
+ * @param of which recipe and seed; its futures are predicted
+ * @param step of the horizon, from 0
  * @throws {Interrupted} if it was asked to stop
  */
 export async function scoreFutures(
-  context: ExperimentContext<FrontierParams>,
+  context: Context,
   prepared: PreparedData,
-  futures: Futures,
-  steps: readonly number[],
-  seed: number,
-): Promise<SeedScores> {
-  const { params, interrupt } = context;
-  const { data, networks, train, test } = prepared;
+  of: RecipeSeed,
+  step: number,
+): Promise<StepScores> {
+  const { params, interrupt, run } = context;
+  const { seed } = of;
+  const { data, networks, train } = prepared;
   const { horizon, patch, size, evalBatch: batch } = params;
   const { scenes, rows, paths } = data.test;
   const { latentShape: shape } = networks;
   const positions = shape[1] * shape[2];
-  const trainLatents = train.frames.latents;
-  const allRows = Array.from({ length: trainLatents.frames }, (_, i) => i);
-  const trained = takeRows(trainLatents, spaced(allRows, TRAINED_FRAMES));
-  const line = context.progress("decode and score");
-  using loader = new FrameLoader();
-  const points: Record<number, Record<string, PointScores>> = {};
-  const statistics: Record<number, StepStatistics> = {};
-  for (const [i, step] of steps.entries()) {
+  return await run.stage(stageName(of, `score-${step + 1}`), async () => {
+    using futures = await openFutures(context, prepared, of);
+    const trainLatents = train.frames.latents;
+    const allRows = Array.from({ length: trainLatents.frames }, (_, i) => i);
+    const trained = takeRows(trainLatents, spaced(allRows, TRAINED_FRAMES));
+    const line = context.progress("decode and score");
+    using loader = new FrameLoader();
     const at = latentsAt(prepared, futures, step, horizon);
     const calibrationRows = futures.calibrationRows;
     const measure = (latents: LatentsOf, count = rows.length) =>
       channelStatistics(streamed(latents, count, batch), shape[0], positions);
-    const own: StepStatistics = {
+    const statistics: StepStatistics = {
       target: measure(
         (windows) =>
           takeRows(
@@ -203,8 +205,7 @@ export async function scoreFutures(
       raw: measure(at.raw),
       real: measure(at.real),
     };
-    statistics[step] = own;
-    const derived = derivedPoints(own, positions);
+    const derived = derivedPoints(statistics, positions);
     const scored = await scoreStep(networks, {
       size,
       scenes,
@@ -239,34 +240,53 @@ export async function scoreFutures(
       subsets: [params.kidSubsets, Math.min(params.kidSubsetSize, rows.length)],
       progress: (done, total) => {
         interrupt.check();
-        line.update({ done: i * total + done, total: steps.length * total });
+        line.update({ done, total });
       },
     });
     const spread = diversities(futures, at, derived, step, params, {
       scenes,
       seed,
     });
-    points[step] = Object.fromEntries(
+    line.end();
+    const points = Object.fromEntries(
       Object.entries(scored).map(([name, scores]) => {
         const own = spread[name];
         return [name, own ? { ...scores, diversity: own } : scores];
       }),
     );
-  }
-  line.end();
-  const perStep: Record<string, number[]> = {};
-  for (const name of ["direct", "mlp", "raw", "copy"] as const) {
-    perStep[name] = Array.from({ length: horizon }, (_, step) => {
+    return { points, statistics };
+  });
+}
+
+/**
+ * Mean CosSim of the models, and of a copy, at every step.
+ *
+ * @param context of the experiment
+ * @param prepared real latents
+ * @param futures predicted ones
+ * @returns (H) by model
+ */
+export function cosinesOverTime(
+  { params }: Context,
+  prepared: PreparedData,
+  futures: Futures,
+): Record<string, number[]> {
+  const { horizon, patch, evalBatch } = params;
+  const count = prepared.data.test.rows.length;
+  const { latentShape: shape } = prepared.networks;
+  const names = ["direct", "mlp", "raw", "copy"] as const;
+  return Object.fromEntries(names.map((name) => [
+    name,
+    Array.from({ length: horizon }, (_, step) => {
       const at = latentsAt(prepared, futures, step, horizon);
       const latents = name === "copy" ? at.present : at[name];
       return mean(
-        batchesOf(rows.length, batch).flatMap((windows) =>
+        batchesOf(count, evalBatch).flatMap((windows) =>
           windowCosines(latents(windows), at.real(windows), shape, patch)
         ),
       );
-    });
-  }
-  return { points, statistics, perStep };
+    }),
+  ]));
 }
 
 /** Test windows whose futures are in the pictures. */

@@ -1,6 +1,5 @@
 import { fromFileUrl } from "@std/path";
 import { FrameLoader } from "../../core/data/frames.ts";
-import type { ExperimentContext } from "../../core/experiment/experiment.ts";
 import type { CommonFlags } from "../../core/experiment/flags.ts";
 import { writeAtomic } from "../../core/experiment/run_directory.ts";
 import type { Image } from "../../core/formats/image.ts";
@@ -28,22 +27,22 @@ import {
 } from "../paper.ts";
 import { judge } from "./claims.ts";
 import { type EncodingFacts, type PreparedData, readFrames } from "./data.ts";
-import type { FrontierParams } from "./params.ts";
-import type { PicturedFutures, SeedScores } from "./points.ts";
+import type { Context, FrontierParams } from "./params.ts";
+import type { PicturedFutures, StepScores } from "./points.ts";
 import { type PointScores, type Score, TRAINED_FRAMES } from "./scores.ts";
-import type { TrainingFacts } from "./train.ts";
+import type { RecipeSeed, TrainingFacts } from "./train.ts";
 import type { TunedFeatures } from "./tune_features.ts";
 
 /** What one recipe with one seed came to. */
-export interface SeedResult extends SeedScores {
-  /** Which recipe. */
-  readonly recipe: "visible" | "paper";
-  /** Which seed. */
-  readonly seed: number;
+export interface SeedResult extends RecipeSeed {
   /** Horizon steps that are scored, from 0. */
   readonly steps: readonly number[];
   /** How each model was trained. */
   readonly training: Readonly<Record<string, TrainingFacts>>;
+  /** Scores by step. */
+  readonly scores: Readonly<Record<number, StepScores>>;
+  /** CosSim at every step by model. */
+  readonly perStep: Readonly<Record<string, readonly number[]>>;
   /** Latents for the pictures. */
   readonly pictured: readonly PicturedFutures[];
 }
@@ -114,7 +113,7 @@ function pointTable(
 ): Table {
   const rows = Object.entries(POINTS).map(([name, label]) => {
     const scores = results.flatMap((result) =>
-      result.points[step]?.[name] ?? []
+      result.scores[step]?.points[name] ?? []
     );
     const paper = isLast ? TABLE_2[name] : undefined;
     return {
@@ -247,7 +246,9 @@ function figure5(results: readonly SeedResult[], step: number): string {
   ];
   return frontierPlot(
     shown.map((name) => {
-      const scores = results.flatMap((each) => each.points[step]?.[name] ?? []);
+      const scores = results.flatMap((each) =>
+        each.scores[step]?.points[name] ?? []
+      );
       const kid = measured(scores, (s) => s.kid);
       return {
         label: name,
@@ -274,7 +275,7 @@ function figure4(results: readonly SeedResult[]): string {
     steps.flatMap((step) =>
       names.map((name) => {
         const scores = results.flatMap((each) =>
-          each.points[step]?.[name] ?? []
+          each.scores[step]?.points[name] ?? []
         );
         const kid = measured(scores, (s) => s.kid);
         return {
@@ -319,8 +320,8 @@ function featureNote(flags: CommonFlags, tuned?: TunedFeatures): string {
 }
 
 /** What an encoding stage did, beside its seconds. */
-function encodingNote(facts: EncodingFacts): string {
-  const { frames, encoded, waitingSeconds, networkSeconds } = facts;
+function encodingNote(facts: EncodingFacts, frames: number): string {
+  const { encoded, waitingSeconds, networkSeconds } = facts;
   if (encoded === 0) return `all ${formatNumber(frames)} frames were kept`;
   return `${formatNumber(encoded)} of ${formatNumber(frames)} frames: ${
     networkSeconds.toFixed(1)
@@ -338,12 +339,14 @@ const NAMES = {
  * @param context of the experiment
  * @param prepared the dataset and the networks that it was encoded by
  * @param results of all recipes and seeds
+ * @param encoding how each part was encoded
  * @param tuned how the feature network was fine-tuned, if it was
  */
 export async function writeReport(
-  context: ExperimentContext<FrontierParams>,
+  context: Context,
   prepared: PreparedData,
   results: readonly SeedResult[],
+  encoding: Readonly<Record<"train" | "test", EncodingFacts>>,
   tuned?: TunedFeatures,
 ): Promise<void> {
   const { run, params, flags, gpu } = context;
@@ -378,7 +381,9 @@ export async function writeReport(
     await writeAtomic(run.file(`table2${suffix}.json`), tableToJson(table));
     const points = Object.fromEntries(
       Object.keys(POINTS).map((name) => {
-        const scores = own.flatMap((each) => each.points[last]?.[name] ?? []);
+        const scores = own.flatMap((each) =>
+          each.scores[last]?.points[name] ?? []
+        );
         const average = (pick: (s: PointScores) => Score): Score => {
           const { value, low = value, high = value } = measured(scores, pick);
           return { value, low, high };
@@ -400,7 +405,7 @@ export async function writeReport(
         return [name, point];
       }),
     );
-    const at = first.statistics[last];
+    const at = first.scores[last]?.statistics;
     const ratios = (at?.raw.std ?? []).map((std, c) =>
       std / (at?.real.std[c] ?? 1)
     );
@@ -565,7 +570,10 @@ export async function writeReport(
       const part = { "encode-train": "train", "encode-test": "test" } as const;
       const own = part[time.stage as keyof typeof part];
       if (own === undefined) return time;
-      return { ...time, note: encodingNote(prepared[own].frames.facts) };
+      return {
+        ...time,
+        note: encodingNote(encoding[own], data[own].paths.length),
+      };
     }),
   });
   await writeAtomic(run.file("report.html"), html);

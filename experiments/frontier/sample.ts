@@ -1,15 +1,12 @@
-import { join } from "@std/path";
-import { cacheLatents, LatentStore } from "../../core/data/latents.ts";
+import { encodeLatents, LatentStore } from "../../core/data/latents.ts";
 import { CosineNoiseSchedule } from "../../core/diffusion/noise_schedule.ts";
-import type { ExperimentContext } from "../../core/experiment/experiment.ts";
 import { type Key, key } from "../../core/tensor/philox.ts";
 import { normal } from "../../core/tensor/random.ts";
 import type { WindowTokens } from "../../core/training/window_tokens.ts";
-import type { WorldModel } from "../../core/training/world_model.ts";
+import type { Mode } from "../../core/training/world_model.ts";
 import { type PreparedData, spaced } from "./data.ts";
-import type { FrontierParams } from "./params.ts";
-
-type Context = ExperimentContext<FrontierParams>;
+import type { Context, FrontierParams } from "./params.ts";
+import { type RecipeSeed, stageName, trained } from "./train.ts";
 
 /** One future to predict: of which window, from which noise. */
 interface Draw {
@@ -21,12 +18,12 @@ interface Draw {
 
 /** Futures to predict, and where they go. */
 interface Rollout {
-  /** What the line of progress says. */
-  readonly label: string;
+  /** Name of the stage. */
+  readonly stage: string;
   /** Folder of the result. */
   readonly directory: string;
   /** The model. */
-  readonly model: WorldModel;
+  readonly mode: Mode;
   /** Windows of the part that the draws are of. */
   readonly tokens: WindowTokens;
   /** The futures, in the order they are kept in. */
@@ -49,57 +46,26 @@ function shardsOf(
   };
 }
 
-/**
- * Predicts futures batch by batch and keeps them on disk: what is there is not
- * predicted again, and one batch is in memory at a time.
- */
-async function predict(context: Context, job: Rollout): Promise<void> {
-  const { gpu, params, interrupt } = context;
-  const { model, tokens, draws, guidance = 1 } = job;
-  const { horizon, ddimSteps } = params;
-  const schedule = new CosineNoiseSchedule();
-  const line = context.progress(job.label);
-  const done = await cacheLatents({
-    ...shardsOf(params, job),
-    encode: async (start, end) => {
-      using _ = gpu.scope();
-      const some = draws.slice(start / horizon, end / horizon);
-      const batch = tokens.batch(gpu, some.map(({ row }) => row));
-      const streams = some.flatMap(({ noise }) => noise ?? []);
-      const future = model.mode === "diffusion"
-        ? model.sample(
-          batch,
-          schedule,
-          normal(gpu, batch.future.shape, streams),
-          { steps: ddimSteps, guidance },
-        )
-        : model.predict(batch);
-      return tokens.latents(await future.read() as Float32Array);
-    },
-    progress: (rows) =>
-      line.update({ done: rows / horizon, total: draws.length }),
-    shouldStop: () => interrupt.requested,
-  });
-  line.end();
-  if (done === undefined) interrupt.check();
-  done?.latents[Symbol.dispose]();
-}
+/** Kinds of futures, those that take longest first. */
+export const FUTURES = [
+  "guided",
+  "raw",
+  "calibration",
+  "moreGuided",
+  "moreRaw",
+  "direct",
+  "mlp",
+] as const;
 
-/** Models of one recipe and seed. */
-export interface Models {
-  /** Direct regression. */
-  readonly direct: WorldModel;
-  /** Latent diffusion. */
-  readonly diffusion: WorldModel;
-  /** The baseline. */
-  readonly mlp: WorldModel;
-}
+/** A kind of futures. */
+export type FutureKind = typeof FUTURES[number];
 
 /**
  * Predicted futures of one recipe and seed, on disk. Step h of the future of
  * test window i is row i H + h.
  */
-export interface Futures extends Disposable {
+export interface Futures
+  extends Readonly<Record<FutureKind, LatentStore>>, Disposable {
   /** By direct regression. */
   readonly direct: LatentStore;
   /** By the baseline. */
@@ -123,29 +89,24 @@ export interface Futures extends Disposable {
   readonly moreGuided: LatentStore;
 }
 
-/**
- * Predicts the futures of all test windows, and those that calibration and
- * diversity need.
- *
- * @param context of the experiment
- * @param prepared windows
- * @param models trained
- * @param seed of the noise
- * @param name gives the name of a stage
- * @throws {Interrupted} if it was asked to stop
- */
-export async function sampleFutures(
-  context: Context,
-  { data, train, test }: PreparedData,
-  { direct, diffusion, mlp }: Models,
-  seed: number,
-  name: (what: string) => string,
-): Promise<Futures> {
-  const { params, run } = context;
-  const { rows } = data.test;
+/** Training windows that calibration samples, and test windows sampled again. */
+function chosenWindows(params: FrontierParams, { data }: PreparedData) {
+  return {
+    calibrationRows: spaced(data.train.rows, params.calibrationWindows),
+    several: spaced([...data.test.rows.keys()], params.diversityWindows),
+  };
+}
+
+/** All that is predicted of one recipe and seed. */
+function rolloutsOf(
+  { params, run }: Context,
+  prepared: PreparedData,
+  of: RecipeSeed,
+): Record<FutureKind, Rollout> {
+  const { seed } = of;
+  const { rows } = prepared.data.test;
   const { diversitySamples, guidance } = params;
-  const calibrationRows = spaced(data.train.rows, params.calibrationWindows);
-  const several = spaced([...rows.keys()], params.diversityWindows);
+  const { calibrationRows, several } = chosenWindows(params, prepared);
   const draws = (stream: string, list: readonly number[]): Draw[] =>
     list.map((row) => ({ row, noise: key(stream, seed, row) }));
   const further = several.flatMap((window): Draw[] => {
@@ -155,86 +116,111 @@ export async function sampleFutures(
       (_, k) => ({ row, noise: key("further sampling", seed, row, k) }),
     );
   });
-  const sampling = name("sample");
-  const diversity = name("sample-diversity");
-  const job = (
-    stage: string,
-    kind: string,
-    rest: Omit<Rollout, "directory">,
-  ): Rollout => ({ directory: run.file("stages", stage, kind), ...rest });
-  const plain = rows.map((row) => ({ row }));
-  const { tokens } = test;
   const noisy = draws("test sampling", rows);
-  const first = {
-    direct: job(sampling, "direct", {
-      label: "predict, direct",
-      model: direct,
-      tokens,
-      draws: plain,
-    }),
-    mlp: job(sampling, "mlp", {
-      label: "predict, MLP",
-      model: mlp,
-      tokens,
-      draws: plain,
-    }),
-    raw: job(sampling, "raw", {
-      label: "sample, diffusion",
-      model: diffusion,
-      tokens,
-      draws: noisy,
-    }),
-    guided: job(sampling, "guided", {
-      label: "sample, guided",
-      model: diffusion,
-      tokens,
-      draws: noisy,
-      guidance,
-    }),
-    calibration: job(sampling, "calibration", {
-      label: "sample, calibration",
-      model: diffusion,
-      tokens: train.tokens,
-      draws: draws("calibration sampling", calibrationRows),
-    }),
-  };
-  const more = {
-    moreRaw: job(diversity, "raw", {
-      label: "sample again, diffusion",
-      model: diffusion,
-      tokens,
-      draws: further,
-    }),
-    moreGuided: job(diversity, "guided", {
-      label: "sample again, guided",
-      model: diffusion,
-      tokens,
-      draws: further,
-      guidance,
-    }),
-  };
-  for (const [stage, jobs] of [[sampling, first], [diversity, more]] as const) {
-    await run.stage(stage, async () => {
-      for (const each of Object.values(jobs)) await predict(context, each);
-      return { futures: Object.values(jobs).map(({ draws }) => draws.length) };
-    });
-  }
-  const open = (each: Rollout) => LatentStore.open(shardsOf(params, each));
-  const stores = {
-    direct: await open(first.direct),
-    mlp: await open(first.mlp),
-    raw: await open(first.raw),
-    guided: await open(first.guided),
-    calibration: await open(first.calibration),
-    moreRaw: await open(more.moreRaw),
-    moreGuided: await open(more.moreGuided),
+  const plain = rows.map((row) => ({ row }));
+  const rollout = (
+    kind: FutureKind,
+    mode: Mode,
+    draws: readonly Draw[],
+    rest: { tokens?: WindowTokens; guidance?: number } = {},
+  ): Rollout => {
+    const stage = stageName(of, `sample-${kind}`);
+    const directory = run.file("stages", stage);
+    const { tokens } = prepared.test;
+    return { stage, directory, mode, tokens, draws, ...rest };
   };
   return {
-    ...stores,
-    calibrationRows,
-    several,
+    direct: rollout("direct", "direct", plain),
+    mlp: rollout("mlp", "mlp", plain),
+    raw: rollout("raw", "diffusion", noisy),
+    guided: rollout("guided", "diffusion", noisy, { guidance }),
+    calibration: rollout(
+      "calibration",
+      "diffusion",
+      draws("calibration sampling", calibrationRows),
+      { tokens: prepared.train.tokens },
+    ),
+    moreRaw: rollout("moreRaw", "diffusion", further),
+    moreGuided: rollout("moreGuided", "diffusion", further, { guidance }),
+  };
+}
+
+/**
+ * Predicts futures of one kind batch by batch and keeps them on disk: what is
+ * there is not predicted again, and one batch is in memory at a time.
+ *
+ * @param context of the experiment
+ * @param prepared windows
+ * @param of which recipe and seed; its models are trained
+ * @param kind of the futures
+ * @throws {Interrupted} if it was asked to stop
+ */
+export async function sampleFutures(
+  context: Context,
+  prepared: PreparedData,
+  of: RecipeSeed,
+  kind: FutureKind,
+): Promise<void> {
+  const { gpu, params, run, interrupt } = context;
+  const job = rolloutsOf(context, prepared, of)[kind];
+  const { stage, mode, tokens, draws, guidance = 1 } = job;
+  const { horizon, ddimSteps } = params;
+  const schedule = new CosineNoiseSchedule();
+  await run.stage(stage, async () => {
+    using trainedModel = await trained(context, prepared, of, mode);
+    const { model } = trainedModel;
+    const line = context.progress(stage);
+    const encoded = await encodeLatents({
+      ...shardsOf(params, job),
+      encode: async (start, end) => {
+        using _ = gpu.scope();
+        const some = draws.slice(start / horizon, end / horizon);
+        const batch = tokens.batch(gpu, some.map(({ row }) => row));
+        const streams = some.flatMap(({ noise }) => noise ?? []);
+        const future = mode === "diffusion"
+          ? model.sample(
+            batch,
+            schedule,
+            normal(gpu, batch.future.shape, streams),
+            { steps: ddimSteps, guidance },
+          )
+          : model.predict(batch);
+        return tokens.latents(await future.read() as Float32Array);
+      },
+      progress: (rows) =>
+        line.update({ done: rows / horizon, total: draws.length }),
+      shouldStop: () => interrupt.requested,
+    });
+    line.end();
+    if (encoded === undefined) interrupt.check();
+    return { futures: draws.length };
+  });
+}
+
+/**
+ * Opens the futures of one recipe and seed, all of which are predicted.
+ *
+ * @param context of the experiment
+ * @param prepared windows
+ * @param of which recipe and seed
+ */
+export async function openFutures(
+  context: Context,
+  prepared: PreparedData,
+  of: RecipeSeed,
+): Promise<Futures> {
+  const rollouts = rolloutsOf(context, prepared, of);
+  const stores: Partial<Record<FutureKind, LatentStore>> = {};
+  for (const kind of FUTURES) {
+    const shards = shardsOf(context.params, rollouts[kind]);
+    stores[kind] = await LatentStore.open(shards);
+  }
+  const opened = stores as Record<FutureKind, LatentStore>;
+  return {
+    ...opened,
+    ...chosenWindows(context.params, prepared),
     [Symbol.dispose]() {
-      for (const store of Object.values(stores)) store[Symbol.dispose]();
+      for (const store of Object.values(opened)) store[Symbol.dispose]();
     },
   };
 }

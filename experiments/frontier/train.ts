@@ -1,6 +1,5 @@
 import { join } from "@std/path";
 import { CosineNoiseSchedule } from "../../core/diffusion/noise_schedule.ts";
-import type { ExperimentContext } from "../../core/experiment/experiment.ts";
 import {
   readSafetensors,
   toFloat32,
@@ -8,14 +7,14 @@ import {
 } from "../../core/formats/safetensors.ts";
 import type { StateEntry } from "../../core/nn/module.ts";
 import type { LossCurve } from "../../core/training/loop.ts";
-import type { WindowTokens } from "../../core/training/window_tokens.ts";
 import {
   type Mode,
   type TrainingSettings,
   trainWorldModel,
   WorldModel,
 } from "../../core/training/world_model.ts";
-import type { FrontierParams } from "./params.ts";
+import type { PreparedData } from "./data.ts";
+import type { Context, FrontierParams } from "./params.ts";
 
 /** Settings of one model's training. */
 function settingsOf(
@@ -44,16 +43,22 @@ function settingsOf(
   };
 }
 
-/** Which model is trained. */
-export interface ModelChoice {
-  /** How it is used. */
-  readonly mode: Mode;
+/** One recipe with one seed: a pair of models and their baseline. */
+export interface RecipeSeed {
+  /** Whether the network sees the present token by token, or as published. */
+  readonly recipe: "visible" | "paper";
   /** Seed of weights, order and noise. */
   readonly seed: number;
-  /** Whether the network sees the present token by token. */
-  readonly anchorVisible: boolean;
-  /** Name of the stage. */
-  readonly name: string;
+}
+
+/**
+ * Names a stage of one recipe and seed.
+ *
+ * @param of which
+ * @param what the stage does
+ */
+export function stageName({ recipe, seed }: RecipeSeed, what: string): string {
+  return `${recipe}-seed${seed}-${what}`;
 }
 
 /** What a training left beside the weights. */
@@ -76,18 +81,22 @@ export interface TrainedModel extends Disposable {
  * Trains a model, or loads the one that was trained.
  *
  * @param context of the experiment
- * @param data tokens of the training windows
- * @param rows rows of their present frames
- * @param choice which model
+ * @param prepared windows
+ * @param of which recipe and seed
+ * @param mode which of its models
  * @throws {Interrupted} if it was asked to stop
  */
 export async function trained(
-  context: ExperimentContext<FrontierParams>,
-  data: WindowTokens,
-  rows: readonly number[],
-  { mode, seed, anchorVisible, name }: ModelChoice,
+  context: Context,
+  prepared: PreparedData,
+  of: RecipeSeed,
+  mode: Mode,
 ): Promise<TrainedModel> {
   const { gpu, params, run, interrupt } = context;
+  const { seed } = of;
+  const { tokens: data } = prepared.train;
+  const { rows } = prepared.data.train;
+  const name = stageName(of, `train-${mode}`);
   const model = new WorldModel(gpu, mode, {
     horizon: params.horizon,
     tokens: data.tokensPerFrame,
@@ -95,7 +104,7 @@ export async function trained(
     dim: params.dim,
     blocks: params.blocks,
     heads: params.heads,
-    anchorVisible,
+    anchorVisible: of.recipe === "visible",
   }, {
     frequencies: params.frequencies,
     learnedFrequencies: params.learnedFrequencies,

@@ -58,14 +58,14 @@ Deno.test("frontier runs in its sandbox, goes on after a kill to equal tables, a
   const again = await finish(start(folder));
   assertMatch(again.stdout, /Finished before/);
 
-  // Kill during training: the line of a finished stage is the sign.
+  // Kill while sampling: its first line is the sign.
   const other = await folderOf("frontier-killed");
   const killed = start(other);
   const seen: string[] = [];
   const decoder = new TextDecoder();
   for await (const chunk of killed.stderr) {
     seen.push(decoder.decode(chunk, { stream: true }));
-    if (/train-direct .*\(/.test(seen.join(""))) break;
+    if (/sample {2}\d+/.test(seen.join(""))) break;
   }
   killed.kill("SIGKILL");
   await killed.status;
@@ -86,7 +86,7 @@ Deno.test("frontier stops at SIGTERM with 143 and says how to go on", async () =
     const { done, value } = await reader.read();
     if (done) break;
     seen.push(decoder.decode(value, { stream: true }));
-    if (!isAsked && /train-direct {2}\d+/.test(seen.join(""))) {
+    if (!isAsked && /train {2}\d+/.test(seen.join(""))) {
       isAsked = true;
       process.kill("SIGTERM");
     }

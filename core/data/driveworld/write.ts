@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "@std/path";
 import { encodePng } from "../../formats/png.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
+import type { Share } from "../latents.ts";
 import { drive, type DriveState, STEPS_PER_KEYFRAME } from "./driver.ts";
 import { frameScene } from "./frame.ts";
 import { renderFrames } from "./render.ts";
@@ -17,6 +18,11 @@ export interface DriveworldOptions {
   readonly test: readonly number[];
   /** Width and height of a frame in pixels. */
   readonly size: readonly [width: number, height: number];
+  /**
+   * Which share of the scenes to draw, if not all; the tables are then left to
+   * a call that finds all scenes drawn.
+   */
+  readonly share?: Share;
   /** Told after every scene; what it throws ends the work, which can go on. */
   readonly progress?: (done: number, total: number) => void;
 }
@@ -290,9 +296,12 @@ export async function writeDriveworld(
   for (const folder of ["samples/CAM_FRONT", "can_bus", TABLES]) {
     await Deno.mkdir(join(directory, folder), { recursive: true });
   }
-  await Deno.writeTextFile(`${begunPath}.partial`, marker);
-  await Deno.rename(`${begunPath}.partial`, begunPath);
-  for (const [i, seed] of seeds.entries()) {
+  const share = options.share ?? { index: 0, of: 1 };
+  const partial = `${begunPath}.${share.index}.partial`;
+  await Deno.writeTextFile(partial, marker);
+  await Deno.rename(partial, begunPath);
+  const own = seeds.filter((_, i) => i % share.of === share.index);
+  for (const [i, seed] of own.entries()) {
     const written = join(
       directory,
       "can_bus",
@@ -302,8 +311,9 @@ export async function writeDriveworld(
       const world = makeWorld(seed);
       await writeScene(gpu, directory, world, drive(world), size);
     }
-    options.progress?.(i + 1, seeds.length);
+    options.progress?.(i + 1, own.length);
   }
+  if (share.of > 1) return;
   for (const [name, rows] of Object.entries(tables(seeds, size))) {
     await writeJson(join(directory, TABLES, `${name}.json`), rows);
   }
