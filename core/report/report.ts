@@ -181,8 +181,10 @@ th, td { text-align: left; vertical-align: top; padding: .45rem 1.1rem
   .45rem 0; border-bottom: 1px solid var(--line); }
 thead th { color: var(--muted); font-weight: 600; vertical-align: bottom;
   border-bottom-color: var(--muted); }
-tbody th { font-weight: 500; }
-th.number, td.number { text-align: right; white-space: nowrap; }
+tbody th { font-weight: 500; position: sticky; left: 0;
+  background: var(--page); }
+th.number, td.number { text-align: right; }
+td.number { white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 0; }
 td b { font-weight: 600; }
 td small, th small { display: block; font-weight: 400; color: var(--muted); font-size: .78rem; }
@@ -196,8 +198,7 @@ figure img, figure video { display: block; max-width: 100%; height: auto; }
 figcaption { color: var(--muted); font-size: .9rem; max-width: 44rem; }
 .sheet th, .sheet td { border: 0; padding: 1px 2px; font-size: .82rem; }
 .sheet img { max-width: none; display: block; }
-.sheet tbody th { vertical-align: middle; padding-right: .75rem;
-  position: sticky; left: 0; background: var(--page); }
+.sheet tbody th { vertical-align: middle; padding-right: .75rem; }
 .sheet thead th { font-weight: 500; text-align: center; }
 pre { background: var(--soft); border: 1px solid var(--line);
   border-radius: 6px; padding: .8rem 1rem; overflow-x: auto;

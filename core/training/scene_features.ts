@@ -294,11 +294,11 @@ export async function trainFeatures(
   }, { stepsAtOnce: 5, ...hooks });
 }
 
-/** Features of undamaged frames, some at a time. */
-async function* featuresOf(
+/** Results of a network for undamaged frames, a frame at a time. */
+async function* resultsOf(
   gpu: Gpu,
-  network: DemoFeatureNet,
   levels: Uint8Array,
+  apply: (images: Tensor) => Tensor,
 ): AsyncGenerator<Float32Array> {
   const count = levels.length / VALUES;
   for (let start = 0; start < count; start += 16) {
@@ -307,51 +307,36 @@ async function* featuresOf(
     const part = levels.subarray(start * VALUES, end * VALUES);
     const values = Float32Array.from(part, (level) => level / 255);
     const x = tensor(gpu, values).reshape([end - start, SIZE, SIZE, 3]);
-    const rows = await noGrad(() => network.features(x)).read() as Float32Array;
+    const rows = await noGrad(() => apply(x)).read() as Float32Array;
+    const width = rows.length / (end - start);
     for (let i = 0; i < end - start; i++) {
-      yield rows.subarray(i * DEMO_FEATURES, (i + 1) * DEMO_FEATURES);
+      yield rows.subarray(i * width, (i + 1) * width);
     }
   }
 }
 
 /**
- * How well features tell scenes apart: the share of held-out frames whose
- * scene has the nearest mean feature. It asks nothing of the heads, so that a
- * trunk can be compared before and after a training.
+ * The share of frames whose scene the network tells, from features and running
+ * moments as they are used afterwards.
  *
  * @param gpu device
- * @param network with its weights
- * @param frames of which the means are taken
- * @param held other frames of the same scenes
- * @returns from 0 to 1; 1 / scenes for features that know nothing
+ * @param network with its heads
+ * @param frames that it was not trained on, of the scenes that it was
+ * @returns from 0 to 1; 1 / scenes for a network that knows nothing
  */
 export async function sceneAccuracy(
   gpu: Gpu,
   network: DemoFeatureNet,
-  frames: LabelledFrames,
-  held: LabelledFrames,
+  { levels, scenes, nScenes }: LabelledFrames,
 ): Promise<number> {
-  const sums = Array.from(
-    { length: frames.nScenes },
-    () => new Float64Array(DEMO_FEATURES),
-  );
-  const counts: number[] = Array(frames.nScenes).fill(0);
-  let i = 0;
-  for await (const row of featuresOf(gpu, network, frames.levels)) {
-    const scene = frames.scenes[i++]!;
-    counts[scene]!++;
-    row.forEach((value, k) => sums[scene]![k]! += value);
-  }
+  const [start, end] = demoHeads(nScenes).scene;
   let hits = 0;
-  i = 0;
-  for await (const row of featuresOf(gpu, network, held.levels)) {
-    const distances = sums.map((sum, scene) =>
-      sum.reduce((d, x, k) => d + (x / counts[scene]! - row[k]!) ** 2, 0)
-    );
-    const nearest = Math.min(...distances.filter((d) => !Number.isNaN(d)));
-    if (distances[held.scenes[i++]!] === nearest) hits++;
+  let i = 0;
+  for await (const row of resultsOf(gpu, levels, (x) => network.forward(x))) {
+    const logits = row.subarray(start, end);
+    if (logits.indexOf(Math.max(...logits)) === scenes[i++]) hits++;
   }
-  return hits / held.scenes.length;
+  return hits / scenes.length;
 }
 
 /**
@@ -376,7 +361,7 @@ export async function featureScale(
     some.set(levels.subarray(start, start + VALUES), i * VALUES);
   }
   let total = 0;
-  for await (const row of featuresOf(gpu, network, some)) {
+  for await (const row of resultsOf(gpu, some, (x) => network.features(x))) {
     for (const value of row) total += value * value;
   }
   return Math.sqrt(MEAN_SQUARE * some.length / VALUES * DEMO_FEATURES / total);

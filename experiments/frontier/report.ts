@@ -292,18 +292,20 @@ function figure4(results: readonly SeedResult[]): string {
   );
 }
 
-/** What a tuning of the feature network did, in a sentence. */
+/**
+ * What a tuning of the feature network did, in a sentence.
+ *
+ * @param tuned as measured
+ */
 export function describeTuning(
-  { loss, frames, scenes, accuracy }: TunedFeatures,
+  { loss, frames, scenes, told }: TunedFeatures,
 ): string {
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-  const measure = accuracy === undefined
+  const measure = told === undefined
     ? ""
-    : `; of ${formatNumber(accuracy.held)} held-out frames, ${
-      percent(accuracy.before)
-    } were nearest to their scene before and ${
-      percent(accuracy.after)
-    } after, where chance is ${percent(1 / scenes)}`;
+    : `; it tells the scene of ${percent(told.share)} of ${
+      formatNumber(told.held)
+    } held-out frames, where chance is ${percent(1 / scenes)}`;
   return `The feature network was fine-tuned on ${
     formatNumber(frames)
   } frames of ${formatNumber(scenes)} training scenes, from a loss of ${

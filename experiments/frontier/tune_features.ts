@@ -52,12 +52,8 @@ export interface TunedFeatures {
   readonly frames: number;
   /** Their scenes. */
   readonly scenes: number;
-  /** Scene accuracy before and after, from 0 to 1, on how many frames. */
-  readonly accuracy?: {
-    readonly before: number;
-    readonly after: number;
-    readonly held: number;
-  };
+  /** Share of held-out frames whose scene is told, and their number. */
+  readonly told?: { readonly share: number; readonly held: number };
 }
 
 /**
@@ -84,9 +80,6 @@ export async function tuneFeatures(
     }
     network.loadStateDict(state, weights);
   }
-  const measure = async () =>
-    held && await sceneAccuracy(gpu, network, frames, held);
-  const before = await measure();
   const curve = await trainFeatures(gpu, network, store, frames, settings, {
     checkpoint: tuning.checkpoint,
     digest: tuning.digest,
@@ -94,7 +87,6 @@ export async function tuneFeatures(
     ...(tuning.shouldStop ? { shouldStop: tuning.shouldStop } : {}),
   });
   if (curve === undefined) return undefined;
-  const after = await measure();
   const scale = await featureScale(gpu, network, frames.levels, SCALE_FRAMES);
   const state = Object.entries(await network.stateDict())
     .filter(([name]) => !/^head\.|num_batches_tracked$/.test(name));
@@ -115,8 +107,11 @@ export async function tuneFeatures(
     loss: [curve.loss[0] ?? NaN, curve.loss.at(-1) ?? NaN],
     frames: scenes.length,
     scenes: nScenes,
-    ...(held === undefined || before === undefined || after === undefined
-      ? {}
-      : { accuracy: { before, after, held: held.scenes.length } }),
+    ...(held === undefined ? {} : {
+      told: {
+        share: await sceneAccuracy(gpu, network, held),
+        held: held.scenes.length,
+      },
+    }),
   };
 }

@@ -34,6 +34,19 @@ async function finish(process: Deno.ChildProcess) {
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
+/** Kills a process at the first line that it writes of some form. */
+async function killAt(process: Deno.ChildProcess, sign: RegExp) {
+  const seen: string[] = [];
+  const decoder = new TextDecoder();
+  for await (const chunk of process.stderr) {
+    seen.push(decoder.decode(chunk, { stream: true }));
+    if (sign.test(seen.join(""))) break;
+  }
+  process.kill("SIGKILL");
+  await process.status;
+  await process.stdout.cancel();
+}
+
 async function folderOf(name: string): Promise<string> {
   const folder = `.test/${name}`;
   await Deno.remove(join(root, folder), { recursive: true }).catch(() => {});
@@ -58,18 +71,11 @@ Deno.test("frontier runs in its sandbox, goes on after a kill to equal tables, a
   const again = await finish(start(folder));
   assertMatch(again.stdout, /Finished before/);
 
-  // Kill while sampling: its first line is the sign.
+  // Kill during training, then during sampling: a first line is the sign.
   const other = await folderOf("frontier-killed");
-  const killed = start(other);
-  const seen: string[] = [];
-  const decoder = new TextDecoder();
-  for await (const chunk of killed.stderr) {
-    seen.push(decoder.decode(chunk, { stream: true }));
-    if (/sample {2}\d+/.test(seen.join(""))) break;
+  for (const sign of [/train {2}\d+/, /sample {2}\d+/]) {
+    await killAt(start(other), sign);
   }
-  killed.kill("SIGKILL");
-  await killed.status;
-  await killed.stdout.cancel();
   const resumed = await finish(start(other));
   assertEquals(resumed.code, 0, resumed.stderr);
   assertEquals(await tables(other), wanted);

@@ -124,3 +124,27 @@ Deno.test("FrameLoader gives frames in order, and bad ones as errors beside them
   }
   assertEquals(index, 40);
 });
+
+Deno.test("FrameLoader keeps calls apart that overlap, also one that was left", async () => {
+  const root = decodeURIComponent(folder.pathname);
+  const options = {
+    size: [8, 8] as const,
+    crop: "centre" as const,
+    filter: "bicubic" as const,
+  };
+  const paths = (name: string) => Array<string>(6).fill(root + name);
+  using loader = new FrameLoader();
+  const left = loader.load(paths("full.jpg"), options, 6);
+  assertEquals((await left.next()).value?.index, 0);
+  const [grey, rgb] = await Promise.all(
+    ["grey.png", "rgb.png"].map((name) =>
+      Array.fromAsync(loader.load(paths(name), options, 3))
+    ),
+  );
+  for (
+    const [name, frames] of [["grey.png", grey], ["rgb.png", rgb]] as const
+  ) {
+    assertEquals(frames?.map(({ index }) => index), [0, 1, 2, 3, 4, 5]);
+    assertEquals(frames?.map(({ path }) => path), paths(name));
+  }
+});

@@ -42,7 +42,10 @@ function report(): Report {
         { kind: "html", html: "<p>kept</p>" },
       ],
     }],
-    stageTimes: [{ stage: EVIL, seconds: 61.25 }, { stage: "b", seconds: 0 }],
+    stageTimes: [
+      { stage: EVIL, seconds: 61.25, note: EVIL },
+      { stage: "b", seconds: 0 },
+    ],
   };
 }
 
