@@ -121,17 +121,20 @@ export class BufferPool {
     this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
   }
 
-  /**
-   * Takes back the buffer and the texel copies of a freed storage.
-   *
-   * @param storage what was freed
-   * @param block its buffer
-   */
-  release(storage: Storage, block: Block): void {
-    this.#live--;
+  /** Takes back the buffer of a storage. */
+  releaseBlock(block: Block): void {
     this.#liveBytes -= block.bytes;
     this.#freeBytes += block.bytes;
     push(this.#free, block.bytes, block);
+  }
+
+  /**
+   * Takes back the texel copies of a freed storage.
+   *
+   * @param storage what was freed
+   */
+  release(storage: Storage): void {
+    this.#live--;
     for (const copy of storage.texels.values()) {
       copy.version = -1;
       const { texture } = copy;

@@ -180,10 +180,10 @@ export class Shader {
           }"`,
         );
       }
-      const { block } = range.storage;
       if (declared.access === "texels") {
         key += `|t${gpu.texels(range, declared.format).id}`;
       } else {
+        const { block } = range.storage;
         block.lastBatch = recorder.batch;
         key += `|${block.id}:${range.offset}:${range.bytes}`;
         if (declared.access === "write") range.storage.version++;

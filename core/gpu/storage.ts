@@ -65,6 +65,7 @@ export class Storage implements Range {
   /** Texel copies by first byte and length. */
   readonly texels: Map<string, TexelCopy> = new Map();
   #block: Block | undefined;
+  #freed = false;
 
   /**
    * Creates it from its sizes and options.
@@ -95,31 +96,46 @@ export class Storage implements Range {
 
   /** Whether the memory went back to the pool. */
   get freed(): boolean {
-    return this.#block === undefined;
+    return this.#freed;
   }
 
   /**
    * The buffer.
    *
-   * @throws {Error} if the storage was freed
+   * @throws {Error} if the storage was freed, or holds texels only
    */
   get block(): Block {
     if (this.#block === undefined) {
       throw new Error(
-        `Cannot use ${this.label}: it was freed with its scope; keep it with scope.keep()`,
+        `Cannot use ${this.label}: ${
+          this.#freed
+            ? "it was freed with its scope; keep it with scope.keep()"
+            : "only its texels were kept"
+        }`,
       );
     }
     return this.#block;
   }
 
+  /**
+   * Gives the buffer back to the pool and keeps its content as texels, for
+   * kernels that read it as such and nothing else.
+   */
+  keepTexels(): void {
+    this.gpu.texels({ storage: this, offset: 0, bytes: this.bytes });
+    this.gpu.pool.releaseBlock(this.block);
+    this.#block = undefined;
+  }
+
   /** Gives the memory back to the pool at once. Does nothing the second time. */
   free(): void {
-    const block = this.#block;
-    if (block === undefined) return;
-    this.#block = undefined;
+    if (this.#freed) return;
+    this.#freed = true;
     for (const { value } of this.derived.values()) value.storage.free();
     this.derived.clear();
-    this.gpu.pool.release(this, block);
+    if (this.#block !== undefined) this.gpu.pool.releaseBlock(this.#block);
+    this.#block = undefined;
+    this.gpu.pool.release(this);
   }
 }
 

@@ -15,6 +15,7 @@ import { alignRows } from "./copy_rows.ts";
 import { permute } from "./permute.ts";
 import { activationGradient } from "./pointwise.ts";
 import { sum } from "./reduce.ts";
+import { suitsWinograd, winograd } from "./winograd.ts";
 
 /** Options of {@linkcode conv2d}; one number serves both axes. */
 export interface Conv2dOptions {
@@ -102,8 +103,7 @@ export function conv2d(
   const padded = alignRows(x); // channels in whole texels
   const { c, pre } = convolve("forward", geometry, {
     a: padded,
-    // (taps, I, O)
-    b: derive(weight, "taps", () => alignRows(tapsOf(weight))),
+    weight,
     columns: outChannels,
     bias,
     activation,
@@ -119,12 +119,7 @@ export function conv2d(
     const dx = x.requiresGrad
       ? convolve("input", geometry, {
         a: dzPadded,
-        // (taps, O, I)
-        b: derive(
-          weight,
-          "taps back",
-          () => alignRows(tapsOf(permute(weight, [1, 0, 2, 3]))),
-        ),
+        weight,
         columns: inChannels,
       }).c
       : undefined;
@@ -154,7 +149,7 @@ function tapsOf(weight: Tensor): Tensor {
 /** Operands and epilogue of a forward or input pass. */
 interface Operands {
   readonly a: Tensor;
-  readonly b: Tensor;
+  readonly weight: Tensor;
   readonly columns: number;
   readonly bias?: Tensor | undefined;
   readonly activation?: Activation;
@@ -166,7 +161,7 @@ function convolve(
   geometry: Geometry,
   operands: Operands,
 ): { c: Tensor; pre: Tensor | undefined } {
-  const { a, b, columns, bias, activation = "none" } = operands;
+  const { a, weight, columns, bias, activation = "none" } = operands;
   const { gpu } = a;
   const isForward = pass === "forward";
   const { batch } = geometry;
@@ -175,8 +170,27 @@ function convolve(
   const rows = batch * gridHeight * gridWidth;
   const channels = isForward ? geometry.inChannels : geometry.outChannels;
   const depth = 4 * ceilDiv(channels, 4);
+  const shape = [batch, gridHeight, gridWidth, columns] as const;
+  const sourceHeight = isForward ? geometry.inHeight : geometry.outHeight;
+  const sourceWidth = isForward ? geometry.inWidth : geometry.outWidth;
+  const { kernelHeight, kernelWidth, padTop, padLeft } = geometry;
+  if (
+    isPlain3x3(geometry) &&
+    suitsWinograd(gpu, channels, columns, gridHeight * gridWidth)
+  ) {
+    return winograd({
+      a,
+      weight,
+      isTurned: !isForward,
+      padding: isForward ? [padTop, padLeft] : [2 - padTop, 2 - padLeft],
+      source: [sourceHeight, sourceWidth],
+      shape,
+      bias,
+      activation,
+      keepPre: operands.keepPre ?? false,
+    });
+  }
   checkPixels(rows);
-  const { kernelHeight, kernelWidth } = geometry;
   checkLoop("conv2d", kernelHeight * kernelWidth * (depth / 4 + 1));
   const tile = chooseTile(gpu, "conv", {
     batch: 1,
@@ -194,10 +208,17 @@ function convolve(
     source: gpu.operandSource,
     tile,
   });
-  const shape = [batch, gridHeight, gridWidth, columns];
   const c = empty(gpu, shape);
   const pre = operands.keepPre ? empty(gpu, shape) : undefined;
   const [gx, gy] = tileGrid(tile, rows, columns);
+  // (taps, I, O), or (taps, O, I) for the gradient
+  const b = isForward
+    ? derive(weight, "taps", () => alignRows(tapsOf(weight)))
+    : derive(
+      weight,
+      "taps back",
+      () => alignRows(tapsOf(permute(weight, [1, 0, 2, 3]))),
+    );
   shader.run(
     "product",
     {
@@ -217,8 +238,8 @@ function convolve(
       pitchB: ceilDiv(columns, 4),
       gridHeight,
       gridWidth,
-      sourceHeight: isForward ? geometry.inHeight : geometry.outHeight,
-      sourceWidth: isForward ? geometry.inWidth : geometry.outWidth,
+      sourceHeight,
+      sourceWidth,
       ...taps(geometry),
     },
     [gx, gy],
@@ -228,6 +249,14 @@ function convolve(
     },
   );
   return { c, pre };
+}
+
+/** Whether the kernel is 3 x 3 and moves in steps of one pixel. */
+function isPlain3x3(geometry: Geometry): boolean {
+  const { kernelHeight, kernelWidth, strideY, strideX } = geometry;
+  const { dilationY, dilationX } = geometry;
+  return kernelHeight === 3 && kernelWidth === 3 && strideY === 1 &&
+    strideX === 1 && dilationY === 1 && dilationX === 1;
 }
 
 /** Params of the taps, equal in all passes. */
