@@ -287,12 +287,13 @@ fn product(
     let lower = vec4f(0.0, 1.0, -1.0, -1.0)[i];
     ${results.join("\n    ")}
   }
+  let extra = addend(n4);
   // Each turn stores the first result of all tiles and moves the others up:
   // unrolled, the stores would take most of the compiler's time.
   for (var p = 0u; p < 8u; p++) {
     ${
     rows.map((row) =>
-      `store(tile0 + ${row}u, p, n4, y0_${row});${
+      `store(tile0 + ${row}u, p, n4, y0_${row} + extra);${
         range(7).map((q) => ` y${q}_${row} = y${q + 1}_${row};`).join("")
       }`
     ).join("\n    ")
