@@ -244,15 +244,28 @@ fn product(
 `;
 }
 
-/** Stores the rows of a lane as they are. */
+/** Rows that are stored in one turn. */
+const TURN = 4;
+
+/**
+ * Stores the rows of a lane as they are. Each turn stores the first few and
+ * moves the others up: unrolled, the stores would take most of the compiler's
+ * time.
+ */
 function straightEnd(own: number, stacked: number): string {
   const shelf = stacked === 1 ? "" : " + shelf";
+  const some = Math.min(TURN, own);
   return [
     // Once for all rows: a load from a buffer costs as much as a store.
     "let extra = addend(n4);",
-    ...range(own).map((row) =>
-      `finish(m0 + ${row * stacked}u${shelf}, n4, batch, c${row} + extra);`
+    `for (var row = 0u; row < ${own * stacked}u; row += ${some * stacked}u) {`,
+    ...range(some).map((row) =>
+      `finish(m0 + row + ${
+        row * stacked
+      }u${shelf}, n4, batch, c${row} + extra);`
     ),
+    ...range(own - some).map((row) => `c${row} = c${row + some};`),
+    "}",
   ].join("\n  ");
 }
 

@@ -43,24 +43,6 @@ const TURNED_COLUMNS = 32;
 const TURNED_ROWS = 128;
 
 /**
- * Multiplications below which a tile of 32 rows is as fast as a taller one, and
- * compiles in half the time.
- */
-const LIGHT = 2 ** 27;
-
-/** Sizes of a product that a tile is chosen for. */
-export interface ProductSizes {
-  /** Rows of a result. */
-  readonly rows: number;
-  /** Columns of a result. */
-  readonly columns: number;
-  /** Terms of a sum. */
-  readonly depth: number;
-  /** Number of products. */
-  readonly batch: number;
-}
-
-/**
  * Classifies the result of a product.
  *
  * @param rows rows of the result
@@ -87,20 +69,21 @@ export function adapterKey(gpu: Gpu): string {
  *
  * @param gpu the device
  * @param kind how the operands are laid out
- * @param sizes of the product
+ * @param rows rows of the result
+ * @param columns columns of the result
  */
 export function chooseTile(
   gpu: Gpu,
   kind: ProductKind,
-  sizes: ProductSizes,
+  rows: number,
+  columns: number,
 ): Tile {
-  const { rows, columns } = sizes;
   const name = `${kind}/${shapeClass(rows, columns)}`;
   const forced = gpu.tiles?.[name];
   if (forced !== undefined) return fit(gpu, forced);
   const known = tuned[adapterKey(gpu)]?.[name];
   if (known !== undefined) {
-    return narrowed(lightened(fit(gpu, known), sizes), kind, rows, columns);
+    return narrowed(fit(gpu, known), kind, rows, columns);
   }
   // A software adapter suspends invocations at every barrier.
   if (gpu.isSoftware && gpu.subgroupSize >= 8 && gpu.subgroupSize <= 32) {
@@ -119,15 +102,6 @@ export function chooseTile(
 function fit(gpu: Gpu, tile: Tile): Tile {
   if (tile.member === "shared" || tile.lanes === gpu.subgroupSize) return tile;
   return SHARED_SMALL;
-}
-
-/** Shortens a tall tile where there is little to do. */
-function lightened(tile: Tile, sizes: ProductSizes): Tile {
-  const { rows, columns, depth, batch } = sizes;
-  const isLight = rows * columns * depth * batch < LIGHT;
-  return tile.member === "shuffle" && tile.rows > 32 && isLight
-    ? { ...tile, rows: 32 }
-    : tile;
 }
 
 /**

@@ -192,12 +192,7 @@ function convolve(
   }
   checkPixels(rows);
   checkLoop("conv2d", kernelHeight * kernelWidth * (depth / 4 + 1));
-  const tile = chooseTile(gpu, "conv", {
-    batch: 1,
-    rows,
-    columns,
-    depth: depth * kernelHeight * kernelWidth,
-  });
+  const tile = chooseTile(gpu, "conv", rows, columns);
   const shader = conv2dShader({
     pass,
     bias: bias !== undefined,
@@ -293,12 +288,7 @@ function weightGradient(
   checkLoop("the weight gradient of conv2d", pixels / 4);
   const count = kernelHeight * kernelWidth;
   const rows = 4 * ceilDiv(inChannels, 4);
-  const tile = chooseTile(gpu, "convWeight", {
-    batch: count,
-    rows,
-    columns: outChannels,
-    depth: pixels,
-  });
+  const tile = chooseTile(gpu, "convWeight", rows, outChannels);
   const step = tile.member === "shared" ? tile.depth : 4;
   const shader = conv2dShader({
     pass: "weight",

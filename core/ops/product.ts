@@ -89,7 +89,7 @@ export function product(options: Product): {
   const pitchA = ceilDiv(transposeA ? rows : depth, 4);
   const pitchB = ceilDiv(transposeB ? depth : columns, 4);
   const kind = `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}` as const;
-  const tile = chooseTile(gpu, kind, { batch, rows, columns, depth });
+  const tile = chooseTile(gpu, kind, rows, columns);
   const rowSums = options.rowSums && transposeA && batch === 1 &&
       tile.member === "shuffle" && !tile.turned
     ? empty(gpu, [rows])

@@ -57,7 +57,6 @@ interface Work {
   readonly kind: "nn" | "nt" | "tn" | "tt" | "conv" | "convWeight";
   readonly rows: number;
   readonly columns: number;
-  readonly depth: number;
   readonly prepare: (gpu: Gpu) => () => void;
 }
 
@@ -72,7 +71,6 @@ function product(kind: "nn" | "nt" | "tn" | "tt", m: number, n: number): Work {
     kind,
     rows: m,
     columns: n,
-    depth,
     prepare: (gpu) => {
       const a = draw(gpu, transposeA ? [depth, m] : [m, depth], 0);
       const b = draw(gpu, transposeB ? [n, depth] : [depth, n], 1);
@@ -98,9 +96,8 @@ function convolution(kind: "conv" | "convWeight", channels: number): Work {
       backward(y, dy);
     };
   };
-  const pixels = 4 * side * side;
-  const [rows, depth] = kind === "conv" ? [pixels, 9 * 64] : [64, pixels];
-  return { kind, rows, columns: channels, depth, prepare };
+  const rows = kind === "conv" ? 4 * side * side : 64;
+  return { kind, rows, columns: channels, prepare };
 }
 
 const works: readonly Work[] = [
@@ -127,11 +124,11 @@ async function time(gpu: Gpu, run: () => void, repetitions: number) {
 
 const found: Record<string, Tile> = {};
 let name = "";
-for (const { kind, rows, columns, depth, prepare } of works) {
+for (const { kind, rows, columns, prepare } of works) {
   const slot = `${kind}/${shapeClass(rows, columns)}`;
   using plain = await Gpu.open({ tiles: {} });
   name = adapterKey(plain);
-  const usual = chooseTile(plain, kind, { batch: 1, rows, columns, depth });
+  const usual = chooseTile(plain, kind, rows, columns);
   const tiles = [
     usual,
     ...candidates(plain).filter((tile) =>
