@@ -191,7 +191,7 @@ async function featureFiles(
       checkpoint,
       digest: "fine-tune-features",
       ...await sceneFrames(data),
-      settings: { steps, batch: 32, lr: 1e-3, warmup: steps / 10, seed: 0 },
+      settings: { steps, batch: 32, lr: 2e-3, warmup: steps / 10, seed: 0 },
       metadata: {
         trained_by: "exp:frontier",
         title:

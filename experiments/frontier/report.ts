@@ -323,7 +323,7 @@ function featureNote(flags: CommonFlags, tuned?: TunedFeatures): string {
 /** What an encoding stage did, beside its seconds. */
 function encodingNote(facts: EncodingFacts): string {
   const { frames, encoded, waitingSeconds, networkSeconds } = facts;
-  if (encoded === 0) return `all ${formatNumber(frames)} frames were kept`;
+  if (encoded === 0) return `all ${formatNumber(frames)} frames from the cache`;
   return `${formatNumber(encoded)} of ${formatNumber(frames)} frames: ${
     networkSeconds.toFixed(1)
   } s in the network, ${waitingSeconds.toFixed(1)} s waiting for frames`;
@@ -538,7 +538,9 @@ export async function writeReport(
         kind: "text",
         text:
           `Dataset: ${quality.retainedSamples} of ${quality.totalKeyframes} keyframes kept; dropped: ${
-            JSON.stringify(quality.droppedKeyframes)
+            Object.entries(quality.droppedKeyframes).map(([reason, count]) =>
+              `${count} (${reason})`
+            ).join(", ") || "none"
           }.`,
       },
     ],
