@@ -5,8 +5,7 @@
  * @module
  */
 
-import { basename, join } from "@std/path";
-import { FrameLoader } from "../core/data/frames.ts";
+import { join } from "@std/path";
 import {
   defineExperiment,
   type ExperimentContext,
@@ -15,7 +14,6 @@ import {
 import type { CommonFlags } from "../core/experiment/flags.ts";
 import { digestText } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
-import type { LabelledFrames } from "../core/training/scene_features.ts";
 import {
   type TokenStatistics,
   WindowTokens,
@@ -26,10 +24,7 @@ import {
   type EncodedPart,
   encodePart,
   type PreparedData,
-  readFrames,
   readWindows,
-  spaced,
-  spacedFrames,
   type WindowedData,
 } from "./frontier/data.ts";
 import { type FrozenNetworks, loadNetworks } from "./frontier/networks.ts";
@@ -40,24 +35,12 @@ import {
 } from "./frontier/params.ts";
 import { planFrontier } from "./frontier/plan.ts";
 import { picturedFutures, scoreFutures } from "./frontier/points.ts";
-import {
-  describeTuning,
-  type SeedResult,
-  writeReport,
-} from "./frontier/report.ts";
+import { type SeedResult, writeReport } from "./frontier/report.ts";
 import { sampleFutures } from "./frontier/sample.ts";
 import { trained } from "./frontier/train.ts";
-import {
-  SHIPPED_FEATURES,
-  type TunedFeatures,
-  tuneFeatures,
-} from "./frontier/tune_features.ts";
-import { SHIPPED_VAE, tuneVae } from "./frontier/tune_vae.ts";
+import { tunedFiles } from "./frontier/tune.ts";
 
 type Context = ExperimentContext<FrontierParams>;
-
-/** Files of weights by the names of their flags. */
-type Files = Readonly<Record<string, string>>;
 
 /** The folder of the dataset: the one given, or the embedded world. */
 async function datasetFolder(context: Context): Promise<string> {
@@ -72,147 +55,6 @@ async function datasetFolder(context: Context): Promise<string> {
   });
   line.end();
   return folder;
-}
-
-/** Frames that the autoencoder is fine-tuned on, and measured on. */
-const TUNING_FRAMES = { train: 4000, test: 100 };
-
-/**
- * Weights of the autoencoder: those given, or the shipped ones, fine-tuned on
- * the training frames where the frames are not the embedded world's.
- */
-async function autoencoderFiles(
-  context: Context,
-  data: WindowedData,
-): Promise<Files> {
-  const { gpu, params, flags, run, interrupt } = context;
-  const { data: root, files } = flags;
-  if (root === undefined || files.vae !== undefined || params.tuneSteps === 0) {
-    return files;
-  }
-  const out = run.file("vae.safetensors");
-  const framesOf = (part: "train" | "test") =>
-    spacedFrames(root, data[part].paths, params.size, TUNING_FRAMES[part]);
-  await run.stage("fine-tune-vae", async (folder) => {
-    const line = context.progress("fine-tune the VAE");
-    const result = await tuneVae(gpu, {
-      weights: SHIPPED_VAE,
-      out,
-      checkpoint: join(folder, "checkpoint.safetensors"),
-      digest: "fine-tune-vae",
-      frames: await framesOf("train"),
-      held: await framesOf("test"),
-      settings: {
-        steps: params.tuneSteps,
-        batch: 16,
-        lr: 1e-3,
-        warmup: params.tuneSteps / 20,
-        seed: 0,
-      },
-      metadata: {
-        trained_by: "exp:frontier",
-        title:
-          `the demo's VAE, fine-tuned in ${params.tuneSteps} steps on the training frames of ${
-            basename(root)
-          }`,
-      },
-      progress: ({ step, loss }) =>
-        line.update({ done: step, total: params.tuneSteps, loss }),
-      shouldStop: () => interrupt.requested,
-    });
-    if (result === undefined) {
-      interrupt.check();
-      throw new Error("Stopped while fine-tuning");
-    }
-    line.end();
-    context.log(
-      `  ${result.before.toFixed(2)} dB before, ${
-        result.after.toFixed(2)
-      } dB after, on ${result.held} test frames`,
-    );
-    await Deno.remove(join(folder, "checkpoint.safetensors")).catch(() => {});
-    return result;
-  });
-  return { ...files, vae: out };
-}
-
-/** Every so manieth training frame is held out from the tuning of features. */
-const HELD_EVERY = 10;
-
-/** Side of the frames that the demo's feature network takes, in pixels. */
-const FEATURE_SIZE = 64;
-
-/** Training frames with their scenes, and those that are held out. */
-async function sceneFrames(
-  { root, train }: WindowedData,
-): Promise<{ frames: LabelledFrames; held: LabelledFrames }> {
-  using loader = new FrameLoader();
-  const some = spaced([...train.paths.keys()], TUNING_FRAMES.train);
-  const framesOf = async (rows: number[]): Promise<LabelledFrames> => ({
-    levels: await readFrames(
-      loader,
-      root,
-      rows.map((row) => train.paths[row]!),
-      FEATURE_SIZE,
-      "bicubic",
-    ),
-    scenes: rows.map((row) => train.frameScenes[row]!),
-    nScenes: Math.max(...train.frameScenes) + 1,
-  });
-  const isHeld = (i: number) => i % HELD_EVERY === HELD_EVERY - 1;
-  return {
-    frames: await framesOf(some.filter((_, i) => !isHeld(i))),
-    held: await framesOf(some.filter((_, i) => isHeld(i))),
-  };
-}
-
-/**
- * Weights of the feature network: those given, or the shipped ones, fine-tuned
- * on the training frames where the frames are not the embedded world's.
- */
-async function featureFiles(
-  context: Context,
-  data: WindowedData,
-  files: Files,
-): Promise<{ files: Files; tuned?: TunedFeatures }> {
-  const { gpu, params, flags, run, interrupt } = context;
-  const { data: root } = flags;
-  const steps = params.tuneFeatureSteps;
-  if (root === undefined || files.inception !== undefined || steps === 0) {
-    return { files };
-  }
-  const out = run.file("features.safetensors");
-  const tuned = await run.stage("fine-tune-features", async (folder) => {
-    const line = context.progress("fine-tune the features");
-    const checkpoint = join(folder, "checkpoint.safetensors");
-    const result = await tuneFeatures(gpu, {
-      weights: SHIPPED_FEATURES,
-      out,
-      checkpoint,
-      digest: "fine-tune-features",
-      ...await sceneFrames(data),
-      settings: { steps, batch: 32, lr: 2e-3, warmup: steps / 10, seed: 0 },
-      metadata: {
-        trained_by: "exp:frontier",
-        title:
-          `the demo's feature network (192 features), fine-tuned in ${steps} steps on the training frames of ${
-            basename(root)
-          }`,
-      },
-      progress: ({ step, loss }) =>
-        line.update({ done: step, total: steps, loss }),
-      shouldStop: () => interrupt.requested,
-    });
-    if (result === undefined) {
-      interrupt.check();
-      throw new Error("Stopped while fine-tuning");
-    }
-    line.end();
-    await Deno.remove(checkpoint).catch(() => {});
-    return result;
-  });
-  context.log(`  ${describeTuning(tuned)}`);
-  return { files: { ...files, inception: out }, tuned };
 }
 
 /** Encodes the frames of a part, or opens what was encoded before. */
@@ -278,11 +120,7 @@ async function run(context: Context): Promise<void> {
   const { gpu, params, flags } = context;
   const folder = await datasetFolder(context);
   const data = await readWindows(folder, join(flags.cache, "index"), params);
-  const { files, tuned } = await featureFiles(
-    context,
-    data,
-    await autoencoderFiles(context, data),
-  );
+  const { files, tuned } = await tunedFiles(context, data);
   using networks = await loadNetworks(gpu, params.size, files);
   const recipes = params.recipe === "both"
     ? (["visible", "paper"] as const)

@@ -166,7 +166,7 @@ export async function scoreFutures(
   seed: number,
 ): Promise<SeedScores> {
   const { params, interrupt } = context;
-  const { data, networks, train, test } = prepared;
+  const { data, networks, train } = prepared;
   const { horizon, patch, size, evalBatch: batch } = params;
   const { scenes, rows, paths } = data.test;
   const { latentShape: shape } = networks;

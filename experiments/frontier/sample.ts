@@ -1,4 +1,3 @@
-import { join } from "@std/path";
 import { cacheLatents, LatentStore } from "../../core/data/latents.ts";
 import { CosineNoiseSchedule } from "../../core/diffusion/noise_schedule.ts";
 import type { ExperimentContext } from "../../core/experiment/experiment.ts";
