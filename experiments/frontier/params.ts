@@ -125,7 +125,7 @@ const demo: FrontierParams = {
   ddimSteps: 50,
   guidance: 2,
   tuneSteps: 120,
-  tuneFeatureSteps: 150,
+  tuneFeatureSteps: 60,
   diversitySamples: 3,
   diversityWindows: 20,
   calibrationWindows: 100,

@@ -543,7 +543,9 @@ export async function writeReport(
         kind: "text",
         text:
           `Dataset: ${quality.retainedSamples} of ${quality.totalKeyframes} keyframes kept; dropped: ${
-            JSON.stringify(quality.droppedKeyframes)
+            Object.entries(quality.droppedKeyframes).map(([reason, count]) =>
+              `${count} (${reason})`
+            ).join(", ") || "none"
           }.`,
       },
     ],
