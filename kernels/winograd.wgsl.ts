@@ -144,7 +144,7 @@ fn transform(
  *
  * Nothing is stored between the stages, since stores are what a software
  * adapter is slowest at. A workgroup is one subgroup, as in the shuffle member
- * of \`tile.wgsl.ts\`: a lane owns four columns of all its tiles; the lane also
+ * of `tile.wgsl.ts`: a lane owns four columns of all its tiles; the lane also
  * transforms the pixels of the tile of its own number, and a shuffle with a
  * constant index hands them to all. The places of one row i of the transform
  * are summed together, one row after the other.
@@ -153,8 +153,8 @@ fn transform(
  * where the variant has them.
  *
  * @param variant which member
- * @returns WGSL text without \`lib/quotient.wgsl\`, and without
- *   \`lib/math.wgsl\`, which activations need
+ * @returns WGSL text without `lib/quotient.wgsl`, and without
+ *   `lib/math.wgsl`, which activations need
  */
 export function winogradKernel(variant: WinogradVariant): string {
   const { lanes, tiles } = variant;

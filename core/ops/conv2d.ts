@@ -1,7 +1,12 @@
 import { conv2dKernel, type Conv2dVariant } from "../../kernels/conv2d.wgsl.ts";
+import {
+  convWeightKernel,
+  type ConvWeightVariant,
+} from "../../kernels/conv2d_weight.wgsl.ts";
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import type { Activation } from "../../kernels/matmul.wgsl.ts";
-import { tileGrid } from "../../kernels/tile.wgsl.ts";
+import { type SharedTile, tileGrid } from "../../kernels/tile.wgsl.ts";
 import { ceilDiv, checkLoop } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { chooseTile } from "../gpu/tuning.ts";
@@ -123,12 +128,10 @@ export function conv2d(
         columns: inChannels,
       }).c
       : undefined;
-    const dw = weight.requiresGrad
-      ? weightGradient(geometry, padded, dzPadded, weight)
-      : undefined;
-    const db = bias?.requiresGrad
-      ? sum(dz, [0, 1, 2]).reshape(bias.shape)
-      : undefined;
+    const { dw, db } = parameterGradients(geometry, padded, dzPadded, {
+      weight,
+      bias,
+    });
     return bias === undefined ? [dx, dw] : [dx, dw, db];
   });
 }
@@ -268,39 +271,153 @@ function taps(geometry: Geometry) {
   };
 }
 
-/** Steps of k that one invocation takes: the driver ends longer loops. */
-const MAX_STEPS = 2 ** 17;
-
-function weightGradient(
+/** Gradients by weight and bias, of those that need one. */
+function parameterGradients(
   geometry: Geometry,
   x: Tensor,
   dy: Tensor,
-  weight: Tensor,
+  { weight, bias }: { weight: Tensor; bias: Tensor | undefined },
+): { dw: Tensor | undefined; db: Tensor | undefined } {
+  const { outChannels, inChannels, kernelHeight, kernelWidth } = geometry;
+  const rows = 4 * ceilDiv(inChannels, 4);
+  const count = kernelHeight * kernelWidth;
+  let dw: Tensor | undefined; // (taps, rows, O)
+  let db: Tensor | undefined;
+  const tile = chooseTile(x.gpu, "convWeight", rows, outChannels);
+  if (tile.member === "shared") {
+    if (weight.requiresGrad) dw = productOfTaps(geometry, x, dy, tile);
+    if (bias?.requiresGrad) {
+      const padded = 4 * ceilDiv(outChannels, 4);
+      const all = sum(dy.reshape([dy.size / padded, padded]), [0]);
+      db = slice(all, 0, 0, outChannels);
+    }
+  } else if (weight.requiresGrad || bias?.requiresGrad) {
+    const sums = sumsOfTaps(geometry, x, dy, tile.lanes);
+    if (weight.requiresGrad) dw = slice(sums, 0, 0, count * rows);
+    if (bias?.requiresGrad) {
+      db = slice(sums, 0, count * rows, count * rows + 1);
+    }
+  }
+  if (dw !== undefined) {
+    dw = dw.reshape([kernelHeight, kernelWidth, rows, outChannels]);
+    if (rows !== inChannels) dw = slice(dw, 2, 0, inChannels);
+    dw = permute(dw, [3, 2, 0, 1]);
+  }
+  return { dw, db: bias && db?.reshape(bias.shape) };
+}
+
+/** Texels of rows that a lane of the weight pass may own. */
+const MOST_QUADS = 16;
+
+/** Workgroups that keep the threads of a software adapter evenly busy. */
+const ENOUGH_GROUPS = 16;
+
+/** Loop iterations of one invocation of the weight pass at most. */
+const MOST_ITERATIONS = 50_000;
+
+const weightShaders = new Map<string, Shader>();
+
+/** The shader of one member of the weight pass for subgroups. */
+function convWeightShader(variant: ConvWeightVariant): Shader {
+  const key = JSON.stringify(variant);
+  let shader = weightShaders.get(key);
+  if (shader === undefined) {
+    shader = defineShader("conv2d_weight", [
+      quotient,
+      convWeightKernel(variant),
+    ]);
+    weightShaders.set(key, shader);
+  }
+  return shader;
+}
+
+/** (taps x rows + 1, O): the gradient by the weights, then by the bias. */
+function sumsOfTaps(
+  geometry: Geometry,
+  x: Tensor,
+  dy: Tensor,
+  lanes: number,
 ): Tensor {
   const { gpu } = x;
   const { batch, outHeight, outWidth, inChannels, outChannels } = geometry;
-  const { kernelHeight, kernelWidth } = geometry;
+  const pitchA = ceilDiv(inChannels, 4);
+  const pitchB = ceilDiv(outChannels, 4);
+  const quads = geometry.kernelHeight * geometry.kernelWidth * pitchA;
+  let across = 1;
+  while (across < lanes && across < pitchB) across *= 2;
+  const shelves = lanes / across;
+  const blocks = ceilDiv(quads, MOST_QUADS * shelves);
+  // Even numbers only, since each takes a kernel of its own.
+  const own = 2 * ceilDiv(ceilDiv(quads, blocks * shelves), 2);
+  const rows = 4 * quads + 1;
+  const lines = batch * outHeight;
+  const [gx, gy] = [ceilDiv(quads, own * shelves), ceilDiv(pitchB, across)];
+  const least = Math.max(
+    ceilDiv(ENOUGH_GROUPS, gx * gy),
+    lines * (outWidth / 4 + 2) / MOST_ITERATIONS,
+  );
+  const perPart = Math.max(1, Math.floor(lines / least));
+  const parts = ceilDiv(lines, perPart);
+  checkLoop("the weight gradient of conv2d", perPart * (outWidth / 4 + 2));
+  const c = empty(gpu, [parts, rows, outChannels]);
+  convWeightShader({
+    lanes,
+    across,
+    quads: own,
+    wide: outChannels % 4 === 0,
+    source: gpu.operandSource,
+  }).run(
+    "product",
+    { a: x, b: dy, c },
+    {
+      rows,
+      columns: outChannels,
+      quads,
+      lines,
+      perPart,
+      pitchA,
+      pitchB,
+      gridHeight: outHeight,
+      gridWidth: outWidth,
+      sourceHeight: geometry.inHeight,
+      sourceWidth: geometry.inWidth,
+      ...taps(geometry),
+    },
+    [gx, gy, parts],
+    { flops: 8 * quads * outChannels * lines * outWidth },
+  );
+  return sum(c, [0]);
+}
+
+/** Steps of k that one invocation takes: the driver ends longer loops. */
+const MAX_STEPS = 2 ** 17;
+
+/** (taps, rows, O), one product for each tap. */
+function productOfTaps(
+  geometry: Geometry,
+  x: Tensor,
+  dy: Tensor,
+  tile: SharedTile,
+): Tensor {
+  const { gpu } = x;
+  const { batch, outHeight, outWidth, inChannels, outChannels } = geometry;
   const pixels = batch * outHeight * outWidth;
   checkPixels(pixels);
-  if (pixels > MAX_STEPS && batch > 1) {
-    return inHalves(geometry, x, dy, weight);
-  }
+  if (pixels > MAX_STEPS && batch > 1) return inHalves(geometry, x, dy, tile);
   checkLoop("the weight gradient of conv2d", pixels / 4);
-  const count = kernelHeight * kernelWidth;
+  const count = geometry.kernelHeight * geometry.kernelWidth;
   const rows = 4 * ceilDiv(inChannels, 4);
-  const tile = chooseTile(gpu, "convWeight", rows, outChannels);
-  const step = tile.member === "shared" ? tile.depth : 4;
   const shader = conv2dShader({
     pass: "weight",
     bias: false,
     activation: "none",
     keepPre: false,
     wide: outChannels % 4 === 0,
-    tail: pixels % step !== 0,
+    tail: pixels % tile.depth !== 0,
     source: gpu.operandSource,
     tile,
   });
-  const c = empty(gpu, [kernelHeight, kernelWidth, rows, outChannels]);
+  const c = empty(gpu, [count, rows, outChannels]);
   const [gx, gy] = tileGrid(tile, rows, outChannels);
   shader.run(
     "product",
@@ -322,8 +439,7 @@ function weightGradient(
     [gx, gy, count],
     { flops: 2 * count * rows * outChannels * pixels },
   );
-  const own = rows === inChannels ? c : slice(c, 2, 0, inChannels);
-  return permute(own, [3, 2, 0, 1]).reshape(weight.shape);
+  return c;
 }
 
 /** Adds the weight gradients of two halves of a batch. */
@@ -331,7 +447,7 @@ function inHalves(
   geometry: Geometry,
   x: Tensor,
   dy: Tensor,
-  weight: Tensor,
+  tile: SharedTile,
 ): Tensor {
   const { batch } = geometry;
   const middle = Math.floor(batch / 2);
@@ -342,14 +458,14 @@ function inHalves(
     dy: dy.reshape([batch, geometry.outHeight * geometry.outWidth, channelsY]),
   };
   const parts = [[0, middle], [middle, batch]].map(([start = 0, end = 0]) =>
-    weightGradient(
+    productOfTaps(
       { ...geometry, batch: end - start },
       slice(whole.x, 0, start, end),
       slice(whole.dy, 0, start, end),
-      weight,
-    ).reshape([1, ...weight.shape])
+      tile,
+    )
   );
-  return sum(concat(parts, 0), [0]);
+  return sum(concat(parts.map((c) => c.reshape([1, ...c.shape])), 0), [0]);
 }
 
 /** Convolves each group of channels apart and joins the results. */

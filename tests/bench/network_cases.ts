@@ -1,5 +1,6 @@
 import {
   Adam,
+  AdamW,
   AutoencoderKL,
   backward,
   clipGradNorm,
@@ -12,6 +13,7 @@ import {
   key,
   noGrad,
   normal,
+  parameters,
   type Tensor,
   VitS16,
 } from "../../mod.ts";
@@ -21,6 +23,7 @@ import {
   VJepa2Layer,
   vjepa2Turns,
 } from "../../core/encoders/vjepa2.ts";
+import { autoencoderLoss } from "../../core/training/autoencoder.ts";
 import {
   type TrainingSettings,
   WorldModel,
@@ -208,5 +211,35 @@ export const networkCases: readonly BenchCase[] = [
       await model.load(gpu, generatedWeights(model));
       return (z) => model.decode(z);
     }),
+  },
+  {
+    name: "demo vae encode B16",
+    atLeast: 0,
+    aim: 1,
+    prepare: frozen([16, 64, 64, 3], async (gpu) => {
+      const model = new AutoencoderKL(DEMO_VAE);
+      await model.load(gpu, generatedWeights(model));
+      return (x) => model.encode(x);
+    }),
+  },
+  {
+    name: "demo vae step B16",
+    atLeast: 0,
+    aim: 1,
+    prepare: (gpu) => {
+      const model = new AutoencoderKL(DEMO_VAE);
+      const weights = parameters(gpu, model, { seed: 0 });
+      const optimizer = new AdamW(weights, { lr: 1e-4 });
+      const ema = new Ema(weights, 0.998);
+      const images = draw(gpu, [16, 64, 64, 3], 0);
+      const noise = Array.from({ length: 16 }, (_, i) => key("noise", i));
+      return () => {
+        using _ = gpu.scope();
+        backward(autoencoderLoss(model, images, noise));
+        clipGradNorm(weights, 1);
+        optimizer.step();
+        ema.update();
+      };
+    },
   },
 ];

@@ -41,6 +41,33 @@ def demo_vae():
     return train_vae.AutoencoderKL().eval().reconstruct
 
 
+def demo_encoder():
+    return lambda x, vae=train_vae.AutoencoderKL().eval(): vae.posterior(x)[0]
+
+
+def demo_vae_step():
+    """One step of train_vae.py, its loss from core/training/autoencoder.ts."""
+    vae = train_vae.AutoencoderKL().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=1e-4)
+    average = [p.detach().clone() for p in vae.parameters()]
+    x = torch.randn(16, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+
+    def repeat():
+        mean, logvar = vae.posterior(x)
+        e = vae.reconstruct(mean + torch.randn_like(mean) * torch.exp(0.5 * logvar)) - x
+        edges = (e[..., 1:] - e[..., :-1]).abs().mean() + (e[:, :, 1:] - e[:, :, :-1]).abs().mean()
+        kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum((1, 2, 3)).mean() / (3 * 64 * 64)
+        optimizer.zero_grad()
+        (e.abs().mean() + 0.5 * (e**2).mean() + 0.6 * edges + 2e-3 * kl).backward()
+        nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            for a, p in zip(average, vae.parameters()):
+                a.mul_(0.998).add_(p, alpha=0.002)
+
+    return repeat
+
+
 class Rope(encoders_video.RopeAttention):
     """Turns in float32, with the angles made once, as upstream."""
 
@@ -165,4 +192,6 @@ def cases(block):
         "dit paper ddim B4": dit_sample(block, 4, PAPER, 2),
         "dit demo step B16": dit_step(block, 16, DEMO, 1e-3),
         "demo vae decode B16": frozen(demo_vae, 16, 4, 8, 8),
+        "demo vae encode B16": frozen(demo_encoder, 16, 3, 64, 64),
+        "demo vae step B16": demo_vae_step,
     }

@@ -97,6 +97,10 @@ const CONVOLUTIONS: Record<
     { groups: 3, padding: [1, 1, 1, 1] },
     [[1, 4, 5, 3], [3, 1, 3, 3], [3]],
   ],
+  "sums several rows of pixels": [
+    { padding: [1, 1, 1, 1] },
+    [[3, 12, 5, 4], [4, 4, 3, 3], [4]],
+  ],
   "goes beyond a tile": [
     { padding: [1, 1, 1, 1] },
     [[1, 9, 11, 12], [68, 12, 3, 3], [68]],
