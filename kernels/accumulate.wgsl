@@ -4,15 +4,14 @@
 //   addInto: total = total + x
 //
 // x, y, total: (4 * count) floats; the tail past a tensor's end is padding of
-// its buffer. One invocation per four values.
+// its buffer. One invocation per four values. xAt() and yAt(), which read x and
+// y from texels or from a buffer, are supplied.
 
 struct Params {
   count: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> y: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> total: array<vec4f>;
 
 fn indexOf(group: vec3u, lane: u32) -> u32 {
@@ -26,7 +25,7 @@ fn sum(
 ) {
   let i = indexOf(group, lane);
   if (i < params.count) {
-    total[i] = x[i] + y[i];
+    total[i] = xAt(i) + yAt(i);
   }
 }
 
@@ -37,6 +36,6 @@ fn addInto(
 ) {
   let i = indexOf(group, lane);
   if (i < params.count) {
-    total[i] = total[i] + x[i];
+    total[i] = total[i] + xAt(i);
   }
 }

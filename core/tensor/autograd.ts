@@ -1,4 +1,5 @@
 import source from "../../kernels/accumulate.wgsl" with { type: "text" };
+import { operand } from "../../kernels/matmul.wgsl.ts";
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
 import { defineShader } from "../gpu/shader.ts";
 import type { Storage } from "../gpu/storage.ts";
@@ -27,7 +28,23 @@ export interface GradientSink {
   hasGradient: boolean;
 }
 
-const shader = defineShader("accumulate", [source]);
+/** The kernels, reading x and y from texels or from buffers. */
+const shaders = {
+  texels: defineShader("accumulate", [
+    source,
+    operand("x", 1, "texels"),
+    operand("y", 2, "texels"),
+  ]),
+  buffer: defineShader("accumulate_buffer", [
+    source,
+    operand("x", 1, "buffer"),
+    operand("y", 2, "buffer"),
+  ]),
+};
+
+/** Elements from which a copy into texels pays for itself. */
+const TEXELS_FROM = 2 ** 15;
+
 const sinks = new WeakMap<Tensor, GradientSink>();
 let isRecording = true;
 
@@ -287,20 +304,22 @@ function topological(loss: Tensor): GradNode[] {
 /** x + y in new memory, for two gradients of one tensor. */
 function sum(x: Tensor, y: Tensor): Tensor {
   const total = emptyLike(x);
-  run("sum", { x, y, total }, x.size);
+  run("sum", { x, y, total });
   return total;
 }
 
 /** total += x, in place. */
 function addInto(total: Tensor, x: Tensor): void {
-  run("addInto", { x, total }, x.size);
+  run("addInto", { x, total });
 }
 
 function run(
   entry: string,
-  bindings: Readonly<Record<string, Tensor>>,
-  size: number,
+  bindings: { readonly x: Tensor } & Readonly<Record<string, Tensor>>,
 ): void {
+  const { gpu, size } = bindings.x;
   const count = ceilDiv(size, 4);
-  shader.run(entry, bindings, { count }, flatGrid(ceilDiv(count, 64)));
+  const source = size < TEXELS_FROM ? "buffer" : gpu.operandSource;
+  const grid = flatGrid(ceilDiv(count, 64));
+  shaders[source].run(entry, bindings, { count }, grid);
 }

@@ -17,7 +17,7 @@ function weights(mode: ResizeMode, o: number, from: number, to: number) {
 }
 
 for (const mode of ["nearest", "bilinear", "tensorflow1"] as const) {
-  for (const size of [[7, 9], [3, 4], [10, 4], [5, 6]] as const) {
+  for (const size of [[7, 9], [3, 4], [10, 4], [5, 6], [10, 12]] as const) {
     checkOp(`resize2d ${mode} to ${size.join(" x ")}`, {
       run: (x) => resize2d(x, size, mode),
       oracle: (x) => {
