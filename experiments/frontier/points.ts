@@ -19,6 +19,7 @@ import {
   type PointScores,
   scoreOf,
   scoreStep,
+  type StackCheck,
   TRAINED_FRAMES,
   windowCosines,
 } from "./scores.ts";
@@ -41,6 +42,8 @@ export interface StepScores {
   readonly points: Readonly<Record<string, PointScores>>;
   /** Channel statistics. */
   readonly statistics: StepStatistics;
+  /** What scores there can be at best. */
+  readonly check: StackCheck;
 }
 
 /** Latents of an operating point from a direct prediction and a raw sample. */
@@ -249,12 +252,12 @@ export async function scoreFutures(
     });
     line.end();
     const points = Object.fromEntries(
-      Object.entries(scored).map(([name, scores]) => {
+      Object.entries(scored.points).map(([name, scores]) => {
         const own = spread[name];
         return [name, own ? { ...scores, diversity: own } : scores];
       }),
     );
-    return { points, statistics };
+    return { points, statistics, check: scored.check };
   });
 }
 

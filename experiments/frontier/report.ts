@@ -520,6 +520,7 @@ export async function writeReport(
       ],
     });
   }
+  const check = results[0]?.scores[last]?.check;
   const { quality } = data;
   sections.push({
     title: "What was measured",
@@ -539,6 +540,18 @@ export async function writeReport(
             DIVERSITY_REAL.toFixed(1)
           } apart.`,
       },
+      ...(check === undefined ? [] : [{
+        kind: "text",
+        text: `Metric check at t+${
+          last + 1
+        }: camera frames of half of the test scenes against those of the others (${
+          check.n.join(" and ")
+        }) have KID ${check.kid.toFixed(3)} and FID ${
+          check.fid.toFixed(1)
+        }; all against themselves, FID ${
+          check.sameFid.toExponential(0)
+        }. No model can be expected to score better than the row of real latents decoded.`,
+      }] as const),
       {
         kind: "text",
         text:

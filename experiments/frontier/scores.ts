@@ -164,6 +164,26 @@ export function batchesOf(count: number, batch: number): number[][] {
   );
 }
 
+/** What the metrics say of camera frames against camera frames. */
+export interface StackCheck {
+  /** Frames of each half: those of the first scenes, and those of the others. */
+  readonly n: readonly [number, number];
+  /** KID of the halves: about zero. */
+  readonly kid: number;
+  /** FID of the halves, which few frames raise above zero. */
+  readonly fid: number;
+  /** FID of all frames against themselves: zero but for rounding. */
+  readonly sameFid: number;
+}
+
+/** Scores of one horizon step. */
+export interface ScoredStep {
+  /** By operating point. */
+  readonly points: Readonly<Record<string, PointScores>>;
+  /** What scores there can be at best. */
+  readonly check: StackCheck;
+}
+
 /**
  * Scores all operating points at one horizon step.
  *
@@ -173,12 +193,11 @@ export function batchesOf(count: number, batch: number): number[][] {
  *
  * @param networks frozen networks
  * @param step the windows
- * @returns scores by operating point
  */
 export async function scoreStep(
   networks: FrozenNetworks,
   step: StepWindows,
-): Promise<Record<string, PointScores>> {
+): Promise<ScoredStep> {
   const { scenes, patch, size } = step;
   const { featureWidth: width, latentShape: shape } = networks;
   const n = scenes.length;
@@ -224,12 +243,43 @@ export async function scoreStep(
     }
   }
   const references = { camera, decoded };
-  return Object.fromEntries(
-    [...points].map(([name, kept]) => [
-      name,
-      summarize(kept, references, width, step),
-    ]),
-  );
+  return {
+    points: Object.fromEntries(
+      [...points].map(([name, kept]) => [
+        name,
+        summarize(kept, references, width, step),
+      ]),
+    ),
+    check: checkStack(camera.features, width, step),
+  };
+}
+
+/** Compares camera frames of some scenes with those of others. */
+function checkStack(
+  features: Float32Array,
+  width: number,
+  { scenes, seed, subsets: [subsets, subsetSize] }: StepWindows,
+): StackCheck {
+  const names = [...new Set(scenes)];
+  const first = new Set(names.slice(0, Math.ceil(names.length / 2)));
+  const half = (isFirst: boolean) => {
+    const rows = [...scenes.keys()]
+      .filter((i) => first.has(scenes[i]!) === isFirst);
+    const data = new Float32Array(rows.length * width);
+    rows.forEach((row, i) =>
+      data.set(features.subarray(row * width, (row + 1) * width), i * width)
+    );
+    return { data, width, n: rows.length };
+  };
+  const [a, b] = [half(true), half(false)];
+  const all = { data: features, width };
+  const size = Math.min(subsetSize, a.n, b.n);
+  return {
+    n: [a.n, b.n],
+    kid: kid(a, b, { subsets, subsetSize: size, seed }).value,
+    fid: fid(a, b).value,
+    sameFid: fid(all, all).value,
+  };
 }
 
 /** The scores of one point from what was kept of its windows. */
