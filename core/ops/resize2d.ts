@@ -59,10 +59,10 @@ export function resize2d(
     outHeight,
     outWidth,
   };
+  const quads = { ...params, channels: channels / 4 };
   const knobs = { MODE: MODES[mode] };
   const y = empty(x.gpu, [batch, outHeight, outWidth, channels]);
   if (channels % 4 === 0) {
-    const quads = { ...params, channels: channels / 4 };
     const grid = flatGrid(ceilDiv(y.size, 4 * 64));
     shader.run("forwardTexels", { texels: x, y4: y }, quads, grid, { knobs });
   } else {
@@ -71,8 +71,14 @@ export function resize2d(
   }
   return record(y, [x], (dy) => {
     const dx = emptyLike(x);
-    const grid = flatGrid(ceilDiv(x.size, 64));
-    shader.run("backward", { dy, dx }, params, grid, { knobs });
+    if (channels % 4 === 0) {
+      const grid = flatGrid(ceilDiv(x.size, 4 * 64));
+      const texels = { texels: dy, dx4: dx };
+      shader.run("backwardTexels", texels, quads, grid, { knobs });
+    } else {
+      const grid = flatGrid(ceilDiv(x.size, 64));
+      shader.run("backward", { dy, dx }, params, grid, { knobs });
+    }
     return [dx];
   });
 }
