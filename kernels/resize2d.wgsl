@@ -9,8 +9,8 @@
 //
 // with scale = out / in. x, dx: (B, inHeight, inWidth, C); y, dy: (B,
 // outHeight, outWidth, C). The gradient gathers with the same weights over
-// the outputs that can reach a pixel. One invocation per value; forwardTexels
-// takes four channels at once, and counts channels by four.
+// the outputs that can reach a pixel. One invocation per value; forwardTexels and
+// backwardTexels take four channels at once, and count channels by four.
 
 const MODE: u32 = 0u; // knob: 0 nearest, 1 bilinear half pixel, 2 tensorflow1
 
@@ -30,6 +30,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(5) var texels: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(6) var<storage, read_write> y4: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> dx4: array<vec4f>;
 
 // First source index, second source index and weight of the second.
 struct Source {
@@ -62,8 +63,13 @@ fn weightOf(o: u32, i: u32, inLength: u32, outLength: u32) -> f32 {
 // First and past-last output that input i can reach.
 fn reachOf(i: u32, inLength: u32, outLength: u32) -> vec2u {
   let step = f32(outLength) / f32(inLength);
-  let first = floor((f32(i) - 1.5) * step) - 1.0;
-  let last = ceil((f32(i) + 2.0) * step) + 1.0;
+  // A pixel's own outputs, or those up to its neighbours, and one for rounding.
+  var first = floor(f32(i) * step) - 1.0;
+  var last = ceil((f32(i) + 1.0) * step) + 1.0;
+  if (MODE != 0u) {
+    first = floor((f32(i) - 1.5) * step) - 1.0;
+    last = ceil((f32(i) + 2.0) * step) + 1.0;
+  }
   if (i + 1u == inLength) {
     return vec2u(u32(max(first, 0.0)), outLength);
   }
@@ -172,4 +178,36 @@ fn backward(
     }
   }
   dx[i] = total;
+}
+
+@compute @workgroup_size(64)
+fn backwardTexels(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * 65535u + group.x) * 64u + lane;
+  let pixel = quotient(i, params.channels);
+  let line = quotient(pixel, params.inWidth);
+  let sample = quotient(line, params.inHeight);
+  let channel = i - pixel * params.channels;
+  if (sample >= params.batch) {
+    return;
+  }
+  let row = line - sample * params.inHeight;
+  let column = pixel - line * params.inWidth;
+  let rows = reachOf(row, params.inHeight, params.outHeight);
+  let columns = reachOf(column, params.inWidth, params.outWidth);
+  var total = vec4f();
+  for (var r = rows.x; r < rows.y; r++) {
+    let weight = weightOf(r, row, params.inHeight, params.outHeight);
+    if (weight == 0.0) {
+      continue;
+    }
+    for (var c = columns.x; c < columns.y; c++) {
+      let at = ((sample * params.outHeight + r) * params.outWidth + c) * params.channels + channel;
+      let value = textureLoad(texels, vec2u(at & 1023u, at >> 10u));
+      total += weight * weightOf(c, column, params.inWidth, params.outWidth) * value;
+    }
+  }
+  dx4[i] = total;
 }

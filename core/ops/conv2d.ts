@@ -16,6 +16,7 @@ import { empty } from "../tensor/create.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { concat, slice } from "./concat.ts";
+import { convolveNarrow, suitsNarrow } from "./conv2d_narrow.ts";
 import { alignRows } from "./copy_rows.ts";
 import { permute } from "./permute.ts";
 import { activationGradient } from "./pointwise.ts";
@@ -193,6 +194,35 @@ function convolve(
       keepPre: operands.keepPre ?? false,
     });
   }
+  // (taps, I, O), or (taps, O, I) for the gradient
+  const b = isForward
+    ? derive(weight, "taps", () => alignRows(tapsOf(weight)))
+    : derive(
+      weight,
+      "taps back",
+      () => alignRows(tapsOf(permute(weight, [1, 0, 2, 3]))),
+    );
+  const isStepless = geometry.strideY === 1 && geometry.strideX === 1;
+  if ((isForward || isStepless) && suitsNarrow(gpu, columns)) {
+    const { strideY, strideX, dilationY, dilationX } = geometry;
+    return convolveNarrow({
+      a,
+      b,
+      isTurned: !isForward,
+      kernel: [kernelHeight, kernelWidth],
+      stride: [strideY, strideX],
+      dilation: [dilationY, dilationX],
+      padding: isForward ? [padTop, padLeft] : [
+        dilationY * (kernelHeight - 1) - padTop,
+        dilationX * (kernelWidth - 1) - padLeft,
+      ],
+      source: [sourceHeight, sourceWidth],
+      shape,
+      bias,
+      activation,
+      keepPre: operands.keepPre ?? false,
+    });
+  }
   checkPixels(rows);
   checkLoop("conv2d", kernelHeight * kernelWidth * (depth / 4 + 1));
   const tile = chooseTile(gpu, "conv", rows, columns);
@@ -209,14 +239,6 @@ function convolve(
   const c = empty(gpu, shape);
   const pre = operands.keepPre ? empty(gpu, shape) : undefined;
   const [gx, gy] = tileGrid(tile, rows, columns);
-  // (taps, I, O), or (taps, O, I) for the gradient
-  const b = isForward
-    ? derive(weight, "taps", () => alignRows(tapsOf(weight)))
-    : derive(
-      weight,
-      "taps back",
-      () => alignRows(tapsOf(permute(weight, [1, 0, 2, 3]))),
-    );
   shader.run(
     "product",
     {

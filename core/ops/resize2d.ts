@@ -60,10 +60,10 @@ export function resize2d(
     outHeight,
     outWidth,
   };
+  const quads = { ...params, channels: channels / 4 };
   const knobs = { MODE: MODES[mode] };
   const y = empty(x.gpu, [batch, outHeight, outWidth, channels]);
   if (channels % 4 === 0) {
-    const quads = { ...params, channels: channels / 4 };
     const grid = flatGrid(ceilDiv(y.size, 4 * 64));
     shader.run("forwardTexels", { texels: x, y4: y }, quads, grid, { knobs });
   } else {
@@ -80,8 +80,14 @@ export function resize2d(
       return [sum(dy.reshape(blocks), [2, 4]).reshape(x.shape)];
     }
     const dx = emptyLike(x);
-    const grid = flatGrid(ceilDiv(x.size, 64));
-    shader.run("backward", { dy, dx }, params, grid, { knobs });
+    if (channels % 4 === 0) {
+      const grid = flatGrid(ceilDiv(x.size, 4 * 64));
+      const texels = { texels: dy, dx4: dx };
+      shader.run("backwardTexels", texels, quads, grid, { knobs });
+    } else {
+      const grid = flatGrid(ceilDiv(x.size, 64));
+      shader.run("backward", { dy, dx }, params, grid, { knobs });
+    }
     return [dx];
   });
 }

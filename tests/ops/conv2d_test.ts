@@ -101,6 +101,14 @@ const CONVOLUTIONS: Record<
     { padding: [1, 1, 1, 1] },
     [[3, 12, 5, 4], [4, 4, 3, 3], [4]],
   ],
+  "gives nine texels": [
+    { padding: [1, 1, 1, 1] },
+    [[1, 5, 9, 8], [36, 8, 3, 3], [36]],
+  ],
+  "steps and dilates to many channels": [
+    { stride: [2, 1], dilation: [1, 2], padding: [1, 0, 2, 1] },
+    [[1, 7, 8, 8], [52, 8, 3, 3], [52]],
+  ],
   "goes beyond a tile": [
     { padding: [1, 1, 1, 1] },
     [[1, 9, 11, 12], [68, 12, 3, 3], [68]],
