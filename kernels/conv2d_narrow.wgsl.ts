@@ -184,10 +184,16 @@ fn convolve(
   }
   let first = line * params.gridWidth + x;
   ${
+    range(quads).map((quad) => `let extra${quad} = addend(${quad}u);`).join(
+      "\n  ",
+    )
+  }
+  ${
     range(run).map((pixel) =>
       `if (x + ${pixel}u < params.gridWidth) {${
         range(quads).map((quad) => `
-    finish(first + ${pixel}u, ${quad}u, 0u, c${pixel}_${quad});`).join("")
+    finish(first + ${pixel}u, ${quad}u, 0u, c${pixel}_${quad} + extra${quad});`)
+          .join("")
       }
   }`
     ).join("\n  ")

@@ -75,7 +75,7 @@ fn ${name}At(i: u32) -> vec4f { return textureLoad(${name}, vec2u(i & 1023u, i >
 }
 
 /**
- * The functions \`addend\` and \`finish\`: bias, activation and store.
+ * The functions `addend` and `finish`: bias, activation and store.
  *
  * @param options parts of a variant
  */

@@ -26,18 +26,12 @@ export interface ShuffleTile {
   readonly member: "shuffle";
   /** Lanes of the subgroup and of the workgroup: 8, 16 or 32. */
   readonly lanes: number;
-  /** Rows per workgroup: 4 to 64, a multiple of 4; 128 with `across`. */
+  /** Rows per workgroup: 4 to 64, a multiple of 4. */
   readonly rows: number;
   /**
-   * Lanes that lie side by side over the columns, a divisor of `lanes`; the
-   * others take further rows. Default all of them. For row A and few columns;
-   * rows are then a multiple of the lanes.
-   */
-  readonly across?: number;
-  /**
-   * Whether lanes lie over the rows of C instead and \`rows\` counts its
+   * Whether lanes lie over the rows of C instead and `rows` counts its
    * columns: for few columns. A and B change places in the body, so that the
-   * problem's \`a\` describes B transposed; results are turned before they are
+   * problem's `a` describes B transposed; results are turned before they are
    * stored. Default false.
    */
   readonly turned?: boolean;
@@ -100,7 +94,7 @@ export function tileGrid(
   if (tile.member === "shared") {
     return [Math.ceil(rows / tile.rows), Math.ceil(columns / tile.columns)];
   }
-  const width = 4 * (tile.across ?? tile.lanes);
+  const width = 4 * tile.lanes;
   return tile.turned
     ? [Math.ceil(columns / tile.rows), Math.ceil(rows / width)]
     : [Math.ceil(rows / tile.rows), Math.ceil(columns / width)];
@@ -148,12 +142,8 @@ function overParts(problem: TileProblem, starts: readonly string[]): string {
 }
 
 function shuffleBody(problem: TileProblem, tile: ShuffleTile): string {
-  const { lanes, rows, across = lanes } = tile;
+  const { lanes, rows } = tile;
   const quads = rows / 4;
-  // Rows of one lane; with `across`, row i of a lane is row i * stacked +
-  // lane / across of the tile.
-  const stacked = lanes / across;
-  const own = rows / stacked;
   // Texels of A that one lane loads for four steps of k.
   const loads = problem.a === "row"
     ? Math.ceil(rows / lanes)
@@ -194,11 +184,9 @@ function shuffleBody(problem: TileProblem, tile: ShuffleTile): string {
       )
     );
   }
-  for (const row of range(own)) {
+  for (const row of range(rows)) {
     const terms = range(4).map((j) => {
-      const slot = problem.a === "row"
-        ? row * stacked
-        : j * quads + Math.floor(row / 4);
+      const slot = problem.a === "row" ? row : j * quads + Math.floor(row / 4);
       const axis = problem.a === "row" ? AXES[j] : AXES[row % 4];
       const load = Math.floor(slot / lanes);
       return `subgroupShuffle(a${load}.${axis}, shelf + ${
@@ -222,24 +210,18 @@ fn product(
 ) {
   // A constant, but only the driver's compiler knows: the shuffle index becomes
   // one there, and naga does not fold it to a slower broadcast.
-  ${
-    stacked === 1
-      ? "let shelf = lane >> 5u;"
-      : `let shelf = lane / ${across}u;`
-  }
+  let shelf = lane >> 5u;
   let m0 = group.x * ${rows}u;
-  let n4 = group.y * ${across}u + ${
-    stacked === 1 ? "lane" : `lane % ${across}u`
-  };
+  let n4 = group.y * ${lanes}u + lane;
   let batch = group.z;
-  ${range(own).map((row) => `var c${row} = vec4f();`).join("\n  ")}
+  ${range(rows).map((row) => `var c${row} = vec4f();`).join("\n  ")}
   ${problem.rowSums ? "var rowSum = vec4f();" : ""}
   ${overParts(problem, starts)}
   for (var k = 0u; k < params.depth; k += 4u) {
     ${[...lines, ...sums].join("\n    ")}
   }${problem.parts ? "}" : ""}
   ${problem.rowSums ? rowSumEnd(lanes, quads) : ""}
-  ${tile.turned ? turnedEnd(rows) : straightEnd(own, stacked)}
+  ${tile.turned ? turnedEnd(rows) : straightEnd(rows)}
 }
 `;
 }
@@ -252,19 +234,15 @@ const TURN = 4;
  * moves the others up: unrolled, the stores would take most of the compiler's
  * time.
  */
-function straightEnd(own: number, stacked: number): string {
-  const shelf = stacked === 1 ? "" : " + shelf";
-  const some = Math.min(TURN, own);
+function straightEnd(rows: number): string {
   return [
     // Once for all rows: a load from a buffer costs as much as a store.
     "let extra = addend(n4);",
-    `for (var row = 0u; row < ${own * stacked}u; row += ${some * stacked}u) {`,
-    ...range(some).map((row) =>
-      `finish(m0 + row + ${
-        row * stacked
-      }u${shelf}, n4, batch, c${row} + extra);`
+    `for (var row = 0u; row < ${rows}u; row += ${TURN}u) {`,
+    ...range(TURN).map((row) =>
+      `finish(m0 + row + ${row}u, n4, batch, c${row} + extra);`
     ),
-    ...range(own - some).map((row) => `c${row} = c${row + some};`),
+    ...range(rows - TURN).map((row) => `c${row} = c${row + TURN};`),
     "}",
   ].join("\n  ");
 }

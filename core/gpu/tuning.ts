@@ -33,9 +33,6 @@ export const SHARED_SMALL: SharedTile = {
   rowsEach: 4,
 };
 
-/** Rows of a tile whose lanes are stacked. */
-const STACKED_ROWS = 128;
-
 /** Columns up to which lanes lie over the rows of a product instead. */
 const TURNED_COLUMNS = 32;
 
@@ -104,29 +101,21 @@ function fit(gpu: Gpu, tile: Tile): Tile {
   return SHARED_SMALL;
 }
 
-/**
- * Changes a shuffle tile where columns are few: a convolution's lanes are
- * stacked over rows, those of other products are laid along the rows.
- */
+/** Lays the lanes of a shuffle tile along the rows where columns are few. */
 function narrowed(
   tile: Tile,
   kind: ProductKind,
   rows: number,
   columns: number,
 ): Tile {
-  if (tile.member === "shared") return tile;
-  if (kind === "convWeight") return tile;
-  if (kind !== "conv") {
-    return columns > TURNED_COLUMNS || rows < TURNED_ROWS ? tile : {
+  const suits = tile.member === "shuffle" && kind !== "conv" &&
+    kind !== "convWeight" && columns <= TURNED_COLUMNS && rows >= TURNED_ROWS;
+  return suits
+    ? {
       member: "shuffle",
       lanes: tile.lanes,
       rows: 4 * Math.ceil(columns / 4),
       turned: true,
-    };
-  }
-  if (rows < 256) return tile;
-  let across = tile.lanes;
-  while (across > 4 && columns <= 2 * across) across /= 2;
-  if (across === tile.lanes) return tile;
-  return { ...tile, rows: STACKED_ROWS, across };
+    }
+    : tile;
 }

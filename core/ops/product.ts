@@ -37,7 +37,7 @@ export interface Product {
   readonly activation?: Activation;
   /** Whether the sum before the activation is wanted too. */
   readonly keepPre?: boolean;
-  /** Whether the sums of the rows of \`a\` are wanted, where they are free. */
+  /** Whether the sums of the rows of `a` are wanted, where they are free. */
   readonly rowSums?: boolean;
   /** Shape of the result. */
   readonly shape: Shape;
@@ -72,7 +72,7 @@ export function matmulShader(variant: MatmulVariant): Shader {
  *
  * @param options operands, sizes and epilogue
  * @returns the result, the sum before the activation if it was wanted, and the
- *   sums of the rows of \`a\` if they were and the tile gives them
+ *   sums of the rows of `a` if they were and the tile gives them
  */
 export function product(options: Product): {
   c: Tensor;

@@ -6,7 +6,6 @@ import { record } from "../tensor/autograd.ts";
 import { empty, emptyLike } from "../tensor/create.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { sum } from "./reduce.ts";
 
 const shader = defineShader("resize2d", [quotient, source]);
 
@@ -70,15 +69,7 @@ export function resize2d(
     const grid = flatGrid(ceilDiv(y.size, 64));
     shader.run("forward", { x, y }, params, grid, { knobs });
   }
-  const [high, wide] = [outHeight / inHeight, outWidth / inWidth];
-  const isRepeated = mode === "nearest" && Number.isInteger(high) &&
-    Number.isInteger(wide);
   return record(y, [x], (dy) => {
-    if (isRepeated) {
-      // Each pixel was repeated: its gradient is a sum over a block.
-      const blocks = [batch, inHeight, high, inWidth, wide, channels];
-      return [sum(dy.reshape(blocks), [2, 4]).reshape(x.shape)];
-    }
     const dx = emptyLike(x);
     if (channels % 4 === 0) {
       const grid = flatGrid(ceilDiv(x.size, 4 * 64));
