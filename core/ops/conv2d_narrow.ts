@@ -86,7 +86,7 @@ export function convolveNarrow(
   checkLoop("conv2d", kernel[0] * (pitchA + 1));
   const quads = ceilDiv(columns, 4);
   // More results of a lane than that spill to memory.
-  const run = quads <= 6 ? 8 : 4;
+  const run = quads <= 3 ? 8 : quads <= 6 ? 4 : 2;
   const runsX = ceilDiv(gridWidth, run);
   const runs = batch * gridHeight * runsX;
   const rows = batch * gridHeight * gridWidth;
