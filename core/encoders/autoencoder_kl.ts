@@ -93,9 +93,9 @@ export class ResnetBlock extends Module {
    * @returns (B, height, width, outputs)
    */
   forward(x: Tensor): Tensor {
-    let h = this.conv1.forward(this.norm1.forward(x, SILU));
-    h = this.conv2.forward(this.norm2.forward(h, SILU));
-    return add(this.convShortcut?.forward(x) ?? x, h);
+    const h = this.conv1.forward(this.norm1.forward(x, SILU));
+    const residual = this.convShortcut?.forward(x) ?? x;
+    return this.conv2.forward(this.norm2.forward(h, SILU), { residual });
   }
 }
 

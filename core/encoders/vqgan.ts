@@ -3,7 +3,7 @@ import { Conv2d, GroupNorm } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
 import { concat, slice } from "../ops/concat.ts";
 import { matmul } from "../ops/matmul.ts";
-import { add, mul, sub } from "../ops/pointwise.ts";
+import { mul, sub } from "../ops/pointwise.ts";
 import { mean } from "../ops/reduce.ts";
 import { resize2d } from "../ops/resize2d.ts";
 import { softmax } from "../ops/softmax.ts";
@@ -70,8 +70,8 @@ class ResBlock extends Module {
 
   forward(x: Tensor): Tensor {
     const h = this.conv1.forward(this.norm1.forward(x, SILU));
-    const y = this.conv2.forward(this.norm2.forward(h, SILU));
-    return add(this.ninShortcut?.forward(x) ?? x, y);
+    const residual = this.ninShortcut?.forward(x) ?? x;
+    return this.conv2.forward(this.norm2.forward(h, SILU), { residual });
   }
 }
 
@@ -102,7 +102,8 @@ class AttnBlock extends Module {
     const k = this.k.forward(h).reshape(tokens);
     const v = this.v.forward(h).reshape(tokens);
     const weights = softmax(matmul(q, k, { transposeB: true }));
-    return add(x, this.projOut.forward(matmul(weights, v).reshape(x.shape)));
+    const y = matmul(weights, v).reshape(x.shape);
+    return this.projOut.forward(y, { residual: x });
   }
 }
 

@@ -92,10 +92,11 @@ export class Conv2d extends Module {
    * Applies the layer.
    *
    * @param x (B, height, width, inputs)
+   * @param options what is added to the result
    * @returns (B, outHeight, outWidth, outputs)
    */
-  forward(x: Tensor): Tensor {
-    return conv2d(x, this.weight, this.bias, this.#options);
+  forward(x: Tensor, options: Pick<Conv2dOptions, "residual"> = {}): Tensor {
+    return conv2d(x, this.weight, this.bias, { ...this.#options, ...options });
   }
 }
 
