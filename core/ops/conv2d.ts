@@ -145,17 +145,29 @@ export function conv2d(
   });
 }
 
-/** (N, K, kernelHeight, kernelWidth) to (taps K, N), K in whole texels. */
-function tapsOf(weight: Tensor): Tensor {
-  const [columns = 1, channels = 1, height = 1, width = 1] = weight.shape;
+/**
+ * (N, K, kernelHeight, kernelWidth) to (taps K, N), K and N in whole texels.
+ *
+ * @param weight the kernel, or (K, N, ...) for the gradient by the image
+ * @param isForward which
+ */
+function tapsOf(weight: Tensor, isForward: boolean): Tensor {
+  const [k, n] = isForward ? [1, 0] as const : [0, 1] as const;
+  const [, , height = 1, width = 1] = weight.shape;
+  const channels = weight.shape[k]!;
+  const columns = weight.shape[n]!;
   if (channels % 4 === 0) {
-    return permute(weight, [2, 3, 1, 0])
-      .reshape([height * width * channels, columns]);
+    return alignRows(
+      permute(weight, [2, 3, k, n])
+        .reshape([height * width * channels, columns]),
+    );
   }
-  const rows = alignRows(permute(weight, [2, 3, 0, 1]));
+  const rows = alignRows(permute(weight, [2, 3, n, k]));
   const padded = rows.shape.at(-1)!;
-  return permute(rows.reshape([height * width, columns, padded]), [0, 2, 1])
-    .reshape([height * width * padded, columns]);
+  return alignRows(
+    permute(rows.reshape([height * width, columns, padded]), [0, 2, 1])
+      .reshape([height * width * padded, columns]),
+  );
 }
 
 /** Operands and epilogue of a forward or input pass. */
@@ -204,14 +216,11 @@ function convolve(
       keepPre: operands.keepPre ?? false,
     });
   }
-  // (taps, I, O), or (taps, O, I) for the gradient
-  const b = isForward
-    ? derive(weight, "taps", () => alignRows(tapsOf(weight)))
-    : derive(
-      weight,
-      "taps back",
-      () => alignRows(tapsOf(permute(weight, [1, 0, 2, 3]))),
-    );
+  const b = derive(
+    weight,
+    isForward ? "taps" : "taps back",
+    () => tapsOf(weight, isForward),
+  );
   const isStepless = geometry.strideY === 1 && geometry.strideX === 1;
   if ((isForward || isStepless) && suitsNarrow(gpu, columns)) {
     const { strideY, strideX, dilationY, dilationX } = geometry;

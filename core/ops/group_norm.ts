@@ -28,7 +28,7 @@ const ACTIVATIONS = { none: 0, relu: 1, silu: 2 } as const;
 /** Options of {@linkcode groupNorm} and {@linkcode batchNormTraining}. */
 export interface NormOptions {
   /** Applied to the result in the same pass. Default "none". */
-  readonly activation?: keyof typeof ACTIVATIONS;
+  readonly activation?: "none" | "relu" | "silu";
 }
 
 /** Mean and biased variance of each sample and group. */
