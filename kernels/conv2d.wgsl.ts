@@ -16,15 +16,17 @@
  * @module
  */
 
-import { epilogue, type MatmulVariant, operand } from "./matmul.wgsl.ts";
+import {
+  type Epilogue,
+  epilogue,
+  type MatmulVariant,
+  operand,
+} from "./matmul.wgsl.ts";
 import { tileKernel } from "./tile.wgsl.ts";
 
 /** One member of the family. */
-export interface Conv2dVariant extends
-  Pick<
-    MatmulVariant,
-    "bias" | "activation" | "keepPre" | "wide" | "tail" | "source" | "tile"
-  > {
+export interface Conv2dVariant
+  extends Epilogue, Pick<MatmulVariant, "tail" | "tile"> {
   /** Which of the three products. */
   readonly pass: "forward" | "input" | "weight";
 }
@@ -33,7 +35,7 @@ export interface Conv2dVariant extends
  * Writes the kernel of one variant.
  *
  * Bindings: a (image that is gathered), b (weights, or dy for the weight
- * pass), c, and bias and pre where the variant has them. Sizes named source
+ * pass), c, and bias, pre and residual where the variant has them. Sizes named source
  * are those of `a`, sizes named grid those of the pixels that rows (weight:
  * steps of k) count. The weight pass takes the tap from the batch index.
  *

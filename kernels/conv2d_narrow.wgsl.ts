@@ -3,10 +3,10 @@
  *
  *   y(b, oy, ox, n) = act( sum_{ky, kx, c} w(ky, kx, c, n)
  *                        x(b, oy sy - py + ky dy, ox sx - px + kx dx, c)
- *                      + bias(n) )
+ *                      + bias(n) ) + residual(b, oy, ox, n)
  *
  * x: (B, sourceHeight, sourceWidth, C) in whole texels, w: (taps, C, N),
- * y, pre: (B, gridHeight, gridWidth, N), bias: (N). A pixel outside the image
+ * y, pre, residual: (B, gridHeight, gridWidth, N), bias: (N). A pixel outside the image
  * is zero. The gradient by the image of a convolution with steps of one pixel
  * is the same sum with the taps in opposite order.
  *
@@ -18,14 +18,10 @@
  * @module
  */
 
-import { epilogue, type MatmulVariant, operand } from "./matmul.wgsl.ts";
+import { type Epilogue, epilogue, operand } from "./matmul.wgsl.ts";
 
 /** One member of the family. */
-export interface ConvNarrowVariant extends
-  Pick<
-    MatmulVariant,
-    "bias" | "activation" | "keepPre" | "wide" | "source"
-  > {
+export interface ConvNarrowVariant extends Epilogue {
   /** Lanes of the subgroup and of the workgroup. */
   readonly lanes: number;
   /** Texels of a pixel of the result, 1 to 12. */
@@ -49,7 +45,8 @@ function range(count: number): number[] {
 /**
  * Writes the kernel of one variant.
  *
- * Bindings: a (x), b (w), c, and bias and pre where the variant has them.
+ * Bindings: a (x), b (w), c, and bias, pre and residual where the
+ * variant has them.
  *
  * @param variant which member
  * @returns WGSL text without `lib/quotient.wgsl`, and without `lib/math.wgsl`,

@@ -116,6 +116,7 @@ ${
       activation: "none",
       keepPre: false,
       wide: variant.wide,
+      source,
     })
   }
 

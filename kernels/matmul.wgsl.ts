@@ -35,6 +35,10 @@ export interface MatmulVariant {
   readonly activation: Activation;
   /** Whether the sum before the activation is written too, for the gradient. */
   readonly keepPre: boolean;
+  /**
+   * Whether an array like C is added to the result; rows are then whole texels.
+   */
+  readonly residual?: boolean;
   /** Whether rows of C are whole texels. */
   readonly wide: boolean;
   /** Whether depth is not a multiple of 4 (or of the staged depth). */
@@ -74,15 +78,19 @@ fn ${name}At(i: u32) -> vec4f { return vec4f(${name}[i]); }`;
 fn ${name}At(i: u32) -> vec4f { return textureLoad(${name}, vec2u(i & 1023u, i >> 10u)); }`;
 }
 
+/** The parts of a variant that say what happens to a sum. */
+export type Epilogue = Pick<
+  MatmulVariant,
+  "bias" | "activation" | "keepPre" | "residual" | "wide" | "source"
+>;
+
 /**
- * The functions `addend` and `finish`: bias, activation and store.
+ * The functions `addend` and `finish`: bias, activation, residual and store.
  *
  * @param options parts of a variant
  */
-export function epilogue(
-  options: Pick<MatmulVariant, "bias" | "activation" | "keepPre" | "wide">,
-): string {
-  const { bias, activation, keepPre, wide } = options;
+export function epilogue(options: Epilogue): string {
+  const { bias, activation, keepPre, residual, wide, source } = options;
   const store = (target: string, value: string) =>
     wide ? `${target}[(base + n4 * 4u) >> 2u] = ${value};` : `
   for (var j = 0u; j < min(4u, params.columns - n4 * 4u); j++) {
@@ -102,13 +110,16 @@ ${
       ? `@group(0) @binding(5) var<storage, read_write> pre: array<${element}>;`
       : ""
   }
+${residual ? operand("residual", 6, source) : ""}
 fn finish(m: u32, n4: u32, batch: u32, value: vec4f) {
   if (m >= params.rows || n4 * 4u >= params.columns) {
     return;
   }
   let base = (batch * params.rows + m) * params.columns;
   ${keepPre ? store("pre", "value") : ""}
-  let result = ${activation === "none" ? "value" : `${activation}(value)`};
+  let result = ${activation === "none" ? "value" : `${activation}(value)`}${
+    residual ? " + residualAt((base + n4 * 4u) >> 2u)" : ""
+  };
   ${store("c", "result")}
 }
 `;
@@ -186,7 +197,7 @@ ${loadB}
 ${epilogue(variant)}
 ${
     rowSums
-      ? `@group(0) @binding(6) var<storage, read_write> rowSums: array<vec4f>;
+      ? `@group(0) @binding(7) var<storage, read_write> rowSums: array<vec4f>;
 fn finishRows(m4: u32, total: vec4f) {
   if (m4 * 4u < params.rows) {
     rowSums[m4] = total;

@@ -5,21 +5,21 @@
  *   weights:  U(i, j, k, n) = G2(i) w(n, k) G4(j)^T
  *   product:  V(i, j, t, k) = B2(i) x(t, k) B4(j)^T
  *             M(i, j, t, n) = sum_k V(i, j, t, k) U(i, j, k, n)
- *             y(t, n) = act( A2 M(t, n) A4^T + bias(n) )
+ *             y(t, n) = act( A2 M(t, n) A4^T + bias(n) ) + residual(t, n)
  *
  * x(t, k) are the 4 x 6 pixels that tile t of 2 x 4 results meets; a pixel
  * outside the image is zero. The gradient by the image is the same convolution
  * with the kernel turned around and its channels exchanged.
  *
  * w: (N, K, 3, 3), turned (K, N, 3, 3). U: (4, 6, K, N).
- * x: (B, sourceHeight, sourceWidth, K). y, pre: (B, gridHeight, gridWidth, N).
- * bias: (N). K and N are multiples of 4. Lavin & Gray 2016, section 4; the
+ * x: (B, sourceHeight, sourceWidth, K). y, pre, residual: (B, gridHeight,
+ * gridWidth, N). bias: (N). K and N are multiples of 4. Lavin & Gray 2016, section 4; the
  * points are 0, 1, -1 and, along x, 2 and -2.
  *
  * @module
  */
 
-import { epilogue, type MatmulVariant, operand } from "./matmul.wgsl.ts";
+import { type Epilogue, epilogue, operand } from "./matmul.wgsl.ts";
 
 /** Results of a tile: height and width. */
 export const TILE = [2, 4] as const;
@@ -28,8 +28,7 @@ export const TILE = [2, 4] as const;
 export const PLACES = 24;
 
 /** One member of the family. */
-export interface WinogradVariant
-  extends Pick<MatmulVariant, "bias" | "activation" | "keepPre"> {
+export interface WinogradVariant extends Omit<Epilogue, "wide" | "source"> {
   /** Lanes of the subgroup and of the workgroup: 8, 16 or 32. */
   readonly lanes: number;
   /** Tiles per workgroup, a multiple of the lanes. */
@@ -149,8 +148,8 @@ fn transform(
  * constant index hands them to all. The places of one row i of the transform
  * are summed together, one row after the other.
  *
- * Bindings: a (the image), b (the transformed weights), c, and bias and pre
- * where the variant has them.
+ * Bindings: a (the image), b (the transformed weights), c, and bias, pre
+ * and residual where the variant has them.
  *
  * @param variant which member
  * @returns WGSL text without `lib/quotient.wgsl`, and without
@@ -219,7 +218,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 ${operand("a", 1, "texels")}
 ${operand("b", 2, "texels")}
-${epilogue({ ...variant, wide: true })}
+${epilogue({ ...variant, wide: true, source: "texels" })}
 
 // Beyond every texture, where reads give zero; more than the texels of a pixel
 // before the end of the numbers.

@@ -1,9 +1,10 @@
 /**
  * Prints the WGSL of a kernel: `deno task kernel NAME [KNOBS]`.
  *
- * For the generated families matmul, conv2d and attention the knobs are the
- * fields of their variant, such as `--transposeB --activation gelu` or
- * `--member shared`; for the others they are the knobs that the file marks.
+ * For the generated families matmul, conv2d, conv2d_narrow, conv2d_weight,
+ * winograd and attention the knobs are the fields of their variant, such as
+ * `--transposeB --activation gelu` or `--member shared`; for the others they
+ * are the knobs that the file marks.
  *
  * @module
  */
@@ -14,8 +15,11 @@ import { definedShaders } from "../core/gpu/shader.ts";
 import { SHARED_LARGE } from "../core/gpu/tuning.ts";
 import { attentionKernel } from "../kernels/attention.wgsl.ts";
 import { conv2dKernel } from "../kernels/conv2d.wgsl.ts";
+import { convNarrowKernel } from "../kernels/conv2d_narrow.wgsl.ts";
+import { convWeightKernel } from "../kernels/conv2d_weight.wgsl.ts";
 import { matmulKernel } from "../kernels/matmul.wgsl.ts";
 import type { Tile } from "../kernels/tile.wgsl.ts";
+import { winogradKernel } from "../kernels/winograd.wgsl.ts";
 import "../mod.ts";
 
 const { _: [name], ...flags } = parseArgs(Deno.args, {
@@ -23,10 +27,11 @@ const { _: [name], ...flags } = parseArgs(Deno.args, {
   string: ["activation", "member", "pass"],
 });
 
+const lanes = Number(flags["lanes"] ?? 16);
 const isShared = flags["member"] === "shared" || flags["member"] === "direct";
 const tile: Tile = isShared ? SHARED_LARGE : {
   member: "shuffle",
-  lanes: Number(flags["lanes"] ?? 16),
+  lanes,
   rows: Number(flags["rows"] ?? 32),
 };
 const common = {
@@ -51,12 +56,30 @@ const families: Readonly<Record<string, () => string>> = {
       ...common,
       pass: (flags["pass"] || "forward") as "forward",
     }),
+  conv2d_narrow: () =>
+    convNarrowKernel({
+      ...common,
+      lanes,
+      quads: Number(flags["quads"] ?? 3),
+      run: Number(flags["run"] ?? 8),
+      kernelWidth: 3,
+      strideX: 1,
+      dilationX: 1,
+    }),
+  conv2d_weight: () =>
+    convWeightKernel({
+      ...common,
+      lanes,
+      across: Number(flags["across"] ?? lanes),
+      quads: Number(flags["quads"] ?? 16),
+    }),
+  winograd: () => winogradKernel({ ...common, lanes, tiles: lanes }),
   attention: () =>
     attentionKernel({
       pass: (flags["pass"] || "forward") as "forward",
       texels: Number(flags["texels"] ?? 16),
       member: isShared ? "direct" : "shuffle",
-      lanes: Number(flags["lanes"] ?? 16),
+      lanes,
       source: common.source,
     }),
 };

@@ -5,7 +5,7 @@ import { applySteps, type Step } from "../nn/sequence.ts";
 import { attention } from "../ops/attention.ts";
 import { chunk } from "../ops/concat.ts";
 import { matmul } from "../ops/matmul.ts";
-import { add, clamp, exp, mul, silu } from "../ops/pointwise.ts";
+import { add, clamp, exp, mul } from "../ops/pointwise.ts";
 import { resize2d } from "../ops/resize2d.ts";
 import { softmax } from "../ops/softmax.ts";
 import { normal } from "../tensor/random.ts";
@@ -21,6 +21,8 @@ import {
 import { type FrozenWeights, loadFrozen, type WeightSource } from "./frozen.ts";
 
 const EPS = 1e-6;
+
+const SILU = { activation: "silu" } as const;
 
 /** Widest head of the attention kernel; wider ones take two products. */
 const WIDEST_HEAD = 64;
@@ -91,9 +93,9 @@ export class ResnetBlock extends Module {
    * @returns (B, height, width, outputs)
    */
   forward(x: Tensor): Tensor {
-    let h = this.conv1.forward(silu(this.norm1.forward(x)));
-    h = this.conv2.forward(silu(this.norm2.forward(h)));
-    return add(this.convShortcut?.forward(x) ?? x, h);
+    const h = this.conv1.forward(this.norm1.forward(x, SILU));
+    const residual = this.convShortcut?.forward(x) ?? x;
+    return this.conv2.forward(this.norm2.forward(h, SILU), { residual });
   }
 }
 
@@ -254,7 +256,7 @@ class Encoder extends Module {
       (y) => this.convIn.forward(y),
       ...this.downBlocks.flatMap((level) => level.steps),
       (y) => this.midBlock.forward(y),
-      (y) => this.convOut.forward(silu(this.convNormOut.forward(y))),
+      (y) => this.convOut.forward(this.convNormOut.forward(y, SILU)),
     ]);
   }
 }
@@ -288,7 +290,7 @@ class Decoder extends Module {
       (y) => this.convIn.forward(y),
       (y) => this.midBlock.forward(y),
       ...this.upBlocks.flatMap((level) => level.steps),
-      (y) => this.convOut.forward(silu(this.convNormOut.forward(y))),
+      (y) => this.convOut.forward(this.convNormOut.forward(y, SILU)),
     ]);
   }
 }

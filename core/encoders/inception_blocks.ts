@@ -60,7 +60,10 @@ export class ConvBnRelu extends Module {
    * @returns (B, outHeight, outWidth, outputs)
    */
   forward(x: Tensor, { training = false }: BlockMode = {}): Tensor {
-    if (training) return relu(this.bn.forwardTraining(this.conv.forward(x)));
+    if (training) {
+      const y = this.conv.forward(x);
+      return this.bn.forwardTraining(y, { activation: "relu" });
+    }
     if (this.#folded === undefined) {
       return relu(this.bn.forward(this.conv.forward(x)));
     }

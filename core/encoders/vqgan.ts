@@ -3,7 +3,7 @@ import { Conv2d, GroupNorm } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
 import { concat, slice } from "../ops/concat.ts";
 import { matmul } from "../ops/matmul.ts";
-import { add, mul, silu, sub } from "../ops/pointwise.ts";
+import { mul, sub } from "../ops/pointwise.ts";
 import { mean } from "../ops/reduce.ts";
 import { resize2d } from "../ops/resize2d.ts";
 import { softmax } from "../ops/softmax.ts";
@@ -49,6 +49,8 @@ export const VQGAN_F16: VqganConfig = {
 
 const EPS = 1e-6;
 
+const SILU = { activation: "silu" } as const;
+
 class ResBlock extends Module {
   /** `norm1`, `conv1`, `norm2`, `conv2`, and `nin_shortcut` if widths differ */
   readonly norm1: GroupNorm;
@@ -67,9 +69,9 @@ class ResBlock extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const h = this.conv1.forward(silu(this.norm1.forward(x)));
-    const y = this.conv2.forward(silu(this.norm2.forward(h)));
-    return add(this.ninShortcut?.forward(x) ?? x, y);
+    const h = this.conv1.forward(this.norm1.forward(x, SILU));
+    const residual = this.ninShortcut?.forward(x) ?? x;
+    return this.conv2.forward(this.norm2.forward(h, SILU), { residual });
   }
 }
 
@@ -100,7 +102,8 @@ class AttnBlock extends Module {
     const k = this.k.forward(h).reshape(tokens);
     const v = this.v.forward(h).reshape(tokens);
     const weights = softmax(matmul(q, k, { transposeB: true }));
-    return add(x, this.projOut.forward(matmul(weights, v).reshape(x.shape)));
+    const y = matmul(weights, v).reshape(x.shape);
+    return this.projOut.forward(y, { residual: x });
   }
 }
 
@@ -273,7 +276,7 @@ export class VqganEncoder extends Module {
       this.mid.block_1,
       this.mid.attn_1,
       this.mid.block_2,
-      { forward: (x) => this.convOut.forward(silu(this.normOut.forward(x))) },
+      { forward: (x) => this.convOut.forward(this.normOut.forward(x, SILU)) },
     ];
     return noGrad(() =>
       steps.reduce((x, step) => {

@@ -5,6 +5,7 @@ import {
   batchNormFrozen,
   batchNormTraining,
   groupNorm,
+  type NormOptions,
 } from "../ops/group_norm.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
 import { linear, type LinearOptions } from "../ops/linear.ts";
@@ -91,10 +92,11 @@ export class Conv2d extends Module {
    * Applies the layer.
    *
    * @param x (B, height, width, inputs)
+   * @param options what is added to the result
    * @returns (B, outHeight, outWidth, outputs)
    */
-  forward(x: Tensor): Tensor {
-    return conv2d(x, this.weight, this.bias, this.#options);
+  forward(x: Tensor, options: Pick<Conv2dOptions, "residual"> = {}): Tensor {
+    return conv2d(x, this.weight, this.bias, { ...this.#options, ...options });
   }
 }
 
@@ -158,13 +160,11 @@ export class GroupNorm extends Module {
    * Applies the layer.
    *
    * @param x (B, ..., channels)
+   * @param options an activation
    * @returns same shape
    */
-  forward(x: Tensor): Tensor {
-    return groupNorm(x, this.#groups, this.#eps, {
-      weight: this.weight,
-      bias: this.bias,
-    });
+  forward(x: Tensor, options: NormOptions = {}): Tensor {
+    return groupNorm(x, this.#groups, this.#eps, this, options);
   }
 }
 
@@ -225,10 +225,11 @@ export class BatchNorm2d extends Module {
    * Normalizes by the batch's moments and moves the running ones towards them.
    *
    * @param x (B, height, width, channels)
+   * @param options an activation
    * @returns same shape
    */
-  forwardTraining(x: Tensor): Tensor {
-    const { y, moments } = batchNormTraining(x, this.#eps, this);
+  forwardTraining(x: Tensor, options: NormOptions = {}): Tensor {
+    const { y, moments } = batchNormTraining(x, this.#eps, this, options);
     const n = x.size / (x.shape.at(-1) ?? 1);
     noGrad(() => {
       const m = this.#momentum;

@@ -13,13 +13,13 @@ import { chooseTile } from "../gpu/tuning.ts";
 import { isGradEnabled, record } from "../tensor/autograd.ts";
 import { derive } from "../tensor/derived.ts";
 import { empty } from "../tensor/create.ts";
-import { showShape } from "../tensor/shape.ts";
+import { sameShape, showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { concat, slice } from "./concat.ts";
 import { convolveNarrow, suitsNarrow } from "./conv2d_narrow.ts";
 import { alignRows } from "./copy_rows.ts";
 import { permute } from "./permute.ts";
-import { activationGradient } from "./pointwise.ts";
+import { activationGradient, add } from "./pointwise.ts";
 import { sum } from "./reduce.ts";
 import { suitsWinograd, winograd } from "./winograd.ts";
 
@@ -41,6 +41,8 @@ export interface Conv2dOptions {
   readonly groups?: number;
   /** Applied to the result in the same pass. */
   readonly activation?: Activation;
+  /** (B, outHeight, outWidth, O), added to the result after that. */
+  readonly residual?: Tensor;
 }
 
 const shaders = new Map<string, Shader>();
@@ -99,9 +101,13 @@ export function conv2d(
 ): Tensor {
   const { groups = 1 } = options;
   const geometry = geometryOf(x, weight, bias, options);
+  const { activation = "none", residual, ...others } = options;
+  const isWide = geometry.outChannels % 4 === 0;
+  if (residual !== undefined && (groups > 1 || !isWide)) {
+    return add(conv2d(x, weight, bias, { ...others, activation }), residual);
+  }
   if (groups > 1) return grouped(x, weight, bias, options, groups);
-  const { activation = "none" } = options;
-  const inputs = bias === undefined ? [x, weight] : [x, weight, bias];
+  const inputs = [x, weight, bias, residual].filter((t) => t !== undefined);
   const needsPre = activation !== "none" && isGradEnabled() &&
     inputs.some((input) => input.requiresGrad);
   const { outChannels, inChannels } = geometry;
@@ -113,6 +119,7 @@ export function conv2d(
     columns: outChannels,
     bias,
     activation,
+    residual,
     keepPre: needsPre,
   });
   return record(c, inputs, (dy) => {
@@ -133,21 +140,34 @@ export function conv2d(
       weight,
       bias,
     });
-    return bias === undefined ? [dx, dw] : [dx, dw, db];
+    const own = bias === undefined ? [dx, dw] : [dx, dw, db];
+    return residual === undefined ? own : [...own, dy.reshape(residual.shape)];
   });
 }
 
-/** (N, K, kernelHeight, kernelWidth) to (taps K, N), K in whole texels. */
-function tapsOf(weight: Tensor): Tensor {
-  const [columns = 1, channels = 1, height = 1, width = 1] = weight.shape;
+/**
+ * (N, K, kernelHeight, kernelWidth) to (taps K, N), K and N in whole texels.
+ *
+ * @param weight the kernel, or (K, N, ...) for the gradient by the image
+ * @param isForward which
+ */
+function tapsOf(weight: Tensor, isForward: boolean): Tensor {
+  const [k, n] = isForward ? [1, 0] as const : [0, 1] as const;
+  const [, , height = 1, width = 1] = weight.shape;
+  const channels = weight.shape[k]!;
+  const columns = weight.shape[n]!;
   if (channels % 4 === 0) {
-    return permute(weight, [2, 3, 1, 0])
-      .reshape([height * width * channels, columns]);
+    return alignRows(
+      permute(weight, [2, 3, k, n])
+        .reshape([height * width * channels, columns]),
+    );
   }
-  const rows = alignRows(permute(weight, [2, 3, 0, 1]));
+  const rows = alignRows(permute(weight, [2, 3, n, k]));
   const padded = rows.shape.at(-1)!;
-  return permute(rows.reshape([height * width, columns, padded]), [0, 2, 1])
-    .reshape([height * width * padded, columns]);
+  return alignRows(
+    permute(rows.reshape([height * width, columns, padded]), [0, 2, 1])
+      .reshape([height * width * padded, columns]),
+  );
 }
 
 /** Operands and epilogue of a forward or input pass. */
@@ -157,6 +177,7 @@ interface Operands {
   readonly columns: number;
   readonly bias?: Tensor | undefined;
   readonly activation?: Activation;
+  readonly residual?: Tensor | undefined;
   readonly keepPre?: boolean;
 }
 
@@ -165,7 +186,7 @@ function convolve(
   geometry: Geometry,
   operands: Operands,
 ): { c: Tensor; pre: Tensor | undefined } {
-  const { a, weight, columns, bias, activation = "none" } = operands;
+  const { a, weight, columns, bias, residual, activation = "none" } = operands;
   const { gpu } = a;
   const isForward = pass === "forward";
   const { batch } = geometry;
@@ -191,17 +212,15 @@ function convolve(
       shape,
       bias,
       activation,
+      residual,
       keepPre: operands.keepPre ?? false,
     });
   }
-  // (taps, I, O), or (taps, O, I) for the gradient
-  const b = isForward
-    ? derive(weight, "taps", () => alignRows(tapsOf(weight)))
-    : derive(
-      weight,
-      "taps back",
-      () => alignRows(tapsOf(permute(weight, [1, 0, 2, 3]))),
-    );
+  const b = derive(
+    weight,
+    isForward ? "taps" : "taps back",
+    () => tapsOf(weight, isForward),
+  );
   const isStepless = geometry.strideY === 1 && geometry.strideX === 1;
   if ((isForward || isStepless) && suitsNarrow(gpu, columns)) {
     const { strideY, strideX, dilationY, dilationX } = geometry;
@@ -220,6 +239,7 @@ function convolve(
       shape,
       bias,
       activation,
+      residual,
       keepPre: operands.keepPre ?? false,
     });
   }
@@ -231,6 +251,7 @@ function convolve(
     bias: bias !== undefined,
     activation,
     keepPre: operands.keepPre ?? false,
+    residual: residual !== undefined,
     wide: columns % 4 === 0,
     tail: tile.member === "shared" && depth % tile.depth !== 0,
     source: gpu.operandSource,
@@ -247,6 +268,7 @@ function convolve(
       c,
       ...(bias === undefined ? {} : { bias }),
       ...(pre === undefined ? {} : { pre }),
+      ...(residual === undefined ? {} : { residual }),
     },
     {
       rows,
@@ -536,6 +558,7 @@ function geometryOf(
   options: Conv2dOptions,
 ): Geometry {
   const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
+  const { residual } = options;
   const [batch = 0, inHeight = 0, inWidth = 0, inChannels = 0] = x.shape;
   const [outChannels = 0, perGroup = 0, kernelHeight = 0, kernelWidth = 0] =
     weight.shape;
@@ -558,16 +581,20 @@ function geometryOf(
     perGroup * groups === inChannels && outChannels % groups === 0 &&
     numbers.every((n) => Number.isInteger(n) && n > 0) &&
     sides.every((n) => Number.isInteger(n) && n >= 0) && outHeight > 0 &&
-    outWidth > 0 && (bias === undefined || bias.size === outChannels);
+    outWidth > 0 && (bias === undefined || bias.size === outChannels) &&
+    (residual === undefined ||
+      sameShape(residual.shape, [batch, outHeight, outWidth, outChannels]));
   if (!isFine) {
     throw new RangeError(
       `Cannot apply conv2d: input ${showShape(x.shape)}, weight ${
         showShape(weight.shape)
       }, bias ${
         bias === undefined ? "none" : showShape(bias.shape)
+      }, residual ${
+        residual === undefined ? "none" : showShape(residual.shape)
       }, ${groups} groups, stride ${strideY} x ${strideX}, padding ${
         showShape(sides)
-      }; needed (B, height, width, I), (O, I / groups, kernel, kernel), (O), and a result of at least one pixel`,
+      }; needed (B, height, width, I), (O, I / groups, kernel, kernel), (O), (B, outHeight, outWidth, O), and a result of at least one pixel`,
     );
   }
   return {

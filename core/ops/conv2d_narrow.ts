@@ -35,6 +35,8 @@ export interface NarrowConvolution {
   readonly bias?: Tensor | undefined;
   /** Applied to the sum. */
   readonly activation: Activation;
+  /** (shape), added to the result. */
+  readonly residual?: Tensor | undefined;
   /** Whether the sum before the activation is wanted too. */
   readonly keepPre: boolean;
 }
@@ -78,7 +80,8 @@ export function suitsNarrow(gpu: Gpu, columns: number): boolean {
 export function convolveNarrow(
   options: NarrowConvolution,
 ): { c: Tensor; pre: Tensor | undefined } {
-  const { a, b, kernel, stride, dilation, padding, source, bias } = options;
+  const { a, b, kernel, stride, dilation, padding, source, bias, residual } =
+    options;
   const { gpu } = a;
   const [batch, gridHeight, gridWidth, columns] = options.shape;
   const lanes = gpu.subgroupSize;
@@ -96,6 +99,7 @@ export function convolveNarrow(
     bias: bias !== undefined,
     activation: options.activation,
     keepPre: options.keepPre,
+    residual: residual !== undefined,
     wide: columns % 4 === 0,
     source: gpu.operandSource,
     lanes,
@@ -112,6 +116,7 @@ export function convolveNarrow(
       c,
       ...(bias === undefined ? {} : { bias }),
       ...(pre === undefined ? {} : { pre }),
+      ...(residual === undefined ? {} : { residual }),
     },
     {
       rows,

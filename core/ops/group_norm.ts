@@ -1,23 +1,35 @@
+import math from "../../kernels/lib/math.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/group_norm.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
-import { defineShader } from "../gpu/shader.ts";
-import { noGrad, record } from "../tensor/autograd.ts";
+import { type Bindings, defineShader } from "../gpu/shader.ts";
+import { record } from "../tensor/autograd.ts";
 import { empty, emptyLike } from "../tensor/create.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { concat } from "./concat.ts";
 import type { Affine } from "./layer_norm.ts";
 import { add, mul, rsqrt, sub } from "./pointwise.ts";
 import { sum } from "./reduce.ts";
 
-const shader = defineShader("group_norm", [quotient, source]);
+const shader = defineShader("group_norm", [math, quotient, source]);
 
-/** Pixels that one invocation adds. */
+/** Least number of pixels that one invocation adds. */
 const CHUNK = 128;
+
+/** Chunks of a sample at most: one invocation joins them. */
+const MOST_CHUNKS = 256;
 
 /** Pixels that one invocation normalizes; RUN of the kernel. */
 const RUN = 8;
+
+/** Values of the kernel's knob. */
+const ACTIVATIONS = { none: 0, relu: 1, silu: 2 } as const;
+
+/** Options of {@linkcode groupNorm} and {@linkcode batchNormTraining}. */
+export interface NormOptions {
+  /** Applied to the result in the same pass. Default "none". */
+  readonly activation?: "none" | "relu" | "silu";
+}
 
 /** Mean and biased variance of each sample and group. */
 export interface Moments {
@@ -37,6 +49,7 @@ export interface Moments {
  * @param groups number of groups, a divisor of C
  * @param eps added to the variance, in squared units of `x`
  * @param affine (C) scale and shift
+ * @param options an activation
  * @returns same shape
  * @throws {RangeError} if C is no multiple of 4 and of `groups`, or the affine
  *   lengths differ
@@ -46,8 +59,9 @@ export function groupNorm(
   groups: number,
   eps: number,
   affine: Affine,
+  options: NormOptions = {},
 ): Tensor {
-  return normalizeGroups("groupNorm", x, groups, eps, affine).y;
+  return normalizeGroups("groupNorm", x, groups, eps, affine, options).y;
 }
 
 /**
@@ -58,6 +72,7 @@ export function groupNorm(
  * @param groups number of groups
  * @param eps added to the variance
  * @param affine (C) scale and shift
+ * @param options an activation
  */
 export function normalizeGroups(
   op: string,
@@ -65,6 +80,7 @@ export function normalizeGroups(
   groups: number,
   eps: number,
   { weight, bias }: Affine,
+  options: NormOptions,
 ): { y: Tensor; moments: Moments } {
   const batch = x.shape[0] ?? 1;
   const channels = x.shape.at(-1) ?? 1;
@@ -81,64 +97,60 @@ export function normalizeGroups(
     );
   }
   const pixels = x.size / batch / channels;
-  const perGroup = channels / groups;
-  const n = pixels * perGroup;
-  const chunks = ceilDiv(pixels, CHUNK);
+  const chunk = Math.max(CHUNK, ceilDiv(pixels, MOST_CHUNKS));
   const params = {
     batch,
     pixels,
     width: channels / 4,
-    perGroup,
+    perGroup: channels / groups,
     groups,
-    chunk: CHUNK,
-    chunks,
+    chunk,
+    chunks: ceilDiv(pixels, chunk),
     runs: ceilDiv(pixels, RUN),
+    eps,
   };
-  const overChunks = flatGrid(ceilDiv(batch * chunks * channels / 4, 64));
-  const overPixels = flatGrid(
-    ceilDiv(batch * params.runs * channels / 4, 64),
-  );
-
-  /** (B, k, C) to (B, C). */
-  const columnSums = (data: Tensor, rows: number) =>
-    sum(data.reshape([batch, rows, channels]), [1]);
-  /** (B, C) to (B, groups). */
-  const groupSums = (data: Tensor) =>
-    sum(data.reshape([batch, groups, perGroup]), [2]);
-  /** Two (B, groups) to pairs. */
-  const pairs = (a: Tensor, b: Tensor) =>
-    concat([a, b].map((t) => t.reshape([batch, groups, 1])), 2);
+  const knobs = { ACTIVATION: ACTIVATIONS[options.activation ?? "none"] };
+  const run = (entry: string, bindings: Bindings, invocations: number) =>
+    shader.run(entry, bindings, params, flatGrid(ceilDiv(invocations, 64)), {
+      knobs,
+    });
+  const sample = batch * channels / 4; // invocations for all samples
+  const twice = (...shape: number[]) =>
+    [empty(x.gpu, shape), empty(x.gpu, shape)] as const;
 
   const y = emptyLike(x);
-  const { mean, variance, stats } = noGrad(() => {
-    const mean = mul(groupSums(columnSums(x, pixels)), 1 / n);
-    const products = empty(x.gpu, [batch, chunks, channels]);
-    const centre = pairs(mean, mean);
-    shader.run("squares", { x, stats: centre, products }, params, overChunks);
-    const variance = mul(groupSums(columnSums(products, chunks)), 1 / n);
-    return { mean, variance, stats: pairs(mean, rsqrt(add(variance, eps))) };
-  });
-  shader.run("forward", { x, stats, weight, bias, y }, params, overPixels);
+  const [partsA, partsB] = twice(batch, params.chunks, channels);
+  const [channelsA, channelsB] = twice(batch, channels);
+  const [mean, variance] = twice(batch, groups);
+  run("moments", { x, outA: partsA, outB: partsB }, sample * params.chunks);
+  const joined = { outA: channelsA, outB: channelsB };
+  run("joinMoments", { inA: partsA, inB: partsB, ...joined }, sample);
+  const ended = { groupsA: mean, groupsB: variance };
+  run("groupMoments", { channelsA, channelsB, ...ended }, batch * groups);
+  const own = { mean, variance, weight, bias };
+  run("forward", { x, ...own, y }, sample * params.runs);
 
   record(y, [x, weight, bias], (dy) => {
-    const products = empty(x.gpu, [batch, chunks, channels]);
-    shader.run("dots", { x, dy, stats, products }, params, overChunks);
-    const dyXhat = columnSums(products, chunks); // (B, C)
-    const dyTotal = columnSums(dy, pixels); // (B, C)
-    const scale = weight.reshape([1, channels]);
-    const s1 = mul(groupSums(mul(dyTotal, scale)), 1 / n);
-    const s2 = mul(groupSums(mul(dyXhat, scale)), 1 / n);
+    const [partsA, partsB] = twice(batch, params.chunks, channels);
+    const [channelsA, channelsB] = twice(batch, channels); // of dz, dz xhat
+    const [s1, s2] = twice(batch, groups);
     const dx = emptyLike(x);
-    shader.run(
-      "backward",
-      { x, dy, stats, weight, sums: pairs(s1, s2), dx },
-      params,
-      overPixels,
+    const parts = { outA: partsA, outB: partsB };
+    run("dots", { x, dy, ...own, ...parts }, sample * params.chunks);
+    const joined = { outA: channelsA, outB: channelsB };
+    run("joinDots", { inA: partsA, inB: partsB, ...joined }, sample);
+    run(
+      "groupDots",
+      { channelsA, channelsB, scales: weight, groupsA: s1, groupsB: s2 },
+      batch * groups,
     );
+    run("backward", { x, dy, ...own, s1, s2, dx }, sample * params.runs);
     return [
       dx,
-      weight.requiresGrad ? sum(dyXhat, [0]).reshape(weight.shape) : undefined,
-      bias.requiresGrad ? sum(dyTotal, [0]).reshape(bias.shape) : undefined,
+      weight.requiresGrad
+        ? sum(channelsB, [0]).reshape(weight.shape)
+        : undefined,
+      bias.requiresGrad ? sum(channelsA, [0]).reshape(bias.shape) : undefined,
     ];
   });
   return { y, moments: { mean, variance } };
@@ -153,6 +165,7 @@ export function normalizeGroups(
  * @param x (B, ..., C), C a multiple of 4
  * @param eps added to the variance
  * @param affine (C) scale and shift
+ * @param options an activation
  * @returns the result, and the batch's moments (C) for running averages
  * @throws {RangeError} as {@linkcode groupNorm}
  */
@@ -160,6 +173,7 @@ export function batchNormTraining(
   x: Tensor,
   eps: number,
   affine: Affine,
+  options: NormOptions = {},
 ): { y: Tensor; moments: Moments } {
   const channels = x.shape.at(-1) ?? 1;
   const rows = x.reshape([1, x.size / channels, channels]);
@@ -169,6 +183,7 @@ export function batchNormTraining(
     channels,
     eps,
     affine,
+    options,
   );
   return {
     y: y.reshape(x.shape),

@@ -14,6 +14,7 @@ export {
   batchNormTraining,
   groupNorm,
   type Moments,
+  type NormOptions,
 } from "./group_norm.ts";
 export { adaptiveLayerNorm, type Affine, layerNorm } from "./layer_norm.ts";
 export { linear, type LinearOptions } from "./linear.ts";

@@ -33,6 +33,8 @@ export interface Winograd {
   readonly bias?: Tensor | undefined;
   /** Applied to the sum. */
   readonly activation: Activation;
+  /** (shape), added to the result. */
+  readonly residual?: Tensor | undefined;
   /** Whether the sum before the activation is wanted too. */
   readonly keepPre: boolean;
 }
@@ -115,7 +117,8 @@ function transformedWeights(
 export function winograd(
   options: Winograd,
 ): { c: Tensor; pre: Tensor | undefined } {
-  const { a, weight, isTurned, padding, source, shape, bias } = options;
+  const { a, weight, isTurned, padding, source, shape, bias, residual } =
+    options;
   const { gpu } = a;
   const [batch, gridHeight, gridWidth, columns] = shape;
   const [sourceHeight, sourceWidth] = source;
@@ -131,6 +134,7 @@ export function winograd(
     bias: bias !== undefined,
     activation: options.activation,
     keepPre: options.keepPre,
+    residual: residual !== undefined,
     lanes,
     tiles: together,
   });
@@ -144,6 +148,7 @@ export function winograd(
       c,
       ...(bias === undefined ? {} : { bias }),
       ...(pre === undefined ? {} : { pre }),
+      ...(residual === undefined ? {} : { residual }),
     },
     {
       rows,

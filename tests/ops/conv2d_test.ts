@@ -141,6 +141,31 @@ checkOp("conv2d", {
   tolerance: 1e-5,
 });
 
+/** A convolution by 3 x 3 kernels behind which an image is added. */
+function withResidual(x: Array64, w: Array64, r: Array64): Float64Array {
+  const sum = convolution(
+    { ...PLAIN, padding: [1, 1, 1, 1] },
+    (x) => x / (1 + Math.exp(-x)),
+  )(x, w);
+  return sum.map((value, i) => value + r.data[i]!);
+}
+const RESIDUAL_CASES = {
+  "adds it to few channels": {
+    shapes: [[2, 3, 5, 4], [8, 4, 3, 3], [2, 3, 5, 8]],
+  },
+  "adds it to many": { shapes: [[1, 3, 5, 4], [52, 4, 3, 3], [1, 3, 5, 52]] },
+  "adds it to odd channels": {
+    shapes: [[1, 3, 5, 4], [3, 4, 3, 3], [1, 3, 5, 3]],
+  },
+};
+checkOp("conv2d with a residual", {
+  run: (x, w, residual) =>
+    conv2d(x, w, undefined, { padding: 1, activation: "silu", residual }),
+  oracle: withResidual,
+  cases: RESIDUAL_CASES,
+  tolerance: 1e-5,
+});
+
 const SHARED: Tile = {
   member: "shared",
   rows: 64,
@@ -165,6 +190,16 @@ for (const [what, [given, shapes]] of Object.entries(CONVOLUTIONS)) {
     tolerance: 1e-5,
   });
 }
+
+checkOp("conv2d with a residual by shared tiles", {
+  run: (x, w, residual) =>
+    conv2d(x, w, undefined, { padding: 1, activation: "silu", residual }),
+  oracle: withResidual,
+  gpu: () =>
+    testGpu({ withoutSubgroups: true, operandSource: "buffer", tiles }),
+  cases: RESIDUAL_CASES,
+  tolerance: 1e-5,
+});
 
 Deno.test("conv2d refuses channels that do not fit", async () => {
   const gpu = await testGpu();

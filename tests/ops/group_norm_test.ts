@@ -56,6 +56,33 @@ for (const count of [1, 2, 8]) {
   });
 }
 
+const ACTIVATIONS = {
+  relu: (z: number) => Math.max(0, z),
+  silu: (z: number) => z / (1 + Math.exp(-z)),
+};
+for (const activation of ["relu", "silu"] as const) {
+  checkOp(`groupNorm with ${activation}`, {
+    run: (x, weight, bias) =>
+      groupNorm(x, 2, EPS, { weight, bias }, { activation }),
+    oracle: (x, weight, bias) =>
+      groups(2)(x, weight, bias).map(ACTIVATIONS[activation]),
+    cases: {
+      "accepts one pixel": { shapes: [[2, 1, 8], [8], [8]] },
+      "accepts more pixels than a chunk": {
+        shapes: [[2, 131, 12], [12], [12]],
+      },
+    },
+    tolerance: 1e-5,
+  });
+}
+
+checkOp("groupNorm over many pixels", {
+  run: (x, weight, bias) => groupNorm(x, 2, EPS, { weight, bias }),
+  oracle: groups(2),
+  cases: { "makes larger chunks": { shapes: [[1, 33_000, 4], [4], [4]] } },
+  tolerance: 1e-5, // measured 1.4e-6, in gradients
+});
+
 checkOp("batchNormTraining", {
   run: (x, weight, bias) => batchNormTraining(x, EPS, { weight, bias }).y,
   oracle: (x, weight, bias) =>

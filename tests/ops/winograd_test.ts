@@ -118,21 +118,25 @@ for (const isTurned of isHere ? [false, true] : []) {
 }
 
 Deno.test("winograd gives conv2d the results and gradients of the matrix product", async () => {
-  const shapes = [[2, 17, 19, 36], [60, 36, 3, 3], [60]];
+  const shapes = [[2, 17, 19, 36], [60, 36, 3, 3], [60], [2, 18, 18, 60]];
   const images = shapes.map((shape, i) => draw64(shape, i + 1));
   const results: Float32Array[][] = [];
   for (
     const gpu of [await testGpu(), await testGpu({ operandSource: "buffer" })]
   ) {
     using _ = gpu.scope();
-    const [x, w, b] = images.map(({ data, shape }) => {
+    const [x, w, b, r] = images.map(({ data, shape }) => {
       const value = tensor(gpu, new Float32Array(data), shape);
       value.requiresGrad = true;
       return value;
-    }) as [Tensor, Tensor, Tensor];
-    const y = conv2d(x, w, b, { padding: [1, 2, 0, 1], activation: "silu" });
+    }) as [Tensor, Tensor, Tensor, Tensor];
+    const y = conv2d(x, w, b, {
+      padding: [1, 2, 0, 1],
+      activation: "silu",
+      residual: r,
+    });
     backward(y, silu(y));
-    const own = [y, x.grad!, w.grad!, b.grad!];
+    const own = [y, x.grad!, w.grad!, b.grad!, r.grad!];
     results.push(
       await Promise.all(own.map(async (t) => await t.read() as Float32Array)),
     );
