@@ -141,6 +141,25 @@ checkOp("conv2d", {
   tolerance: 1e-5,
 });
 
+for (
+  const what of [
+    "accepts three channels",
+    "dilates",
+    "sums several rows of pixels",
+    "goes beyond a tile",
+  ]
+) {
+  const [given, shapes] = CONVOLUTIONS[what]!;
+  const options = { ...PLAIN, ...given };
+  checkOp("conv2d by buffers", {
+    run: (x, w, b) => conv2d(x, w, b, options),
+    oracle: convolution(options),
+    gpu: () => testGpu({ operandSource: "buffer" }),
+    cases: { [what]: { shapes } },
+    tolerance: 1e-5,
+  });
+}
+
 /** A convolution by 3 x 3 kernels behind which an image is added. */
 function withResidual(x: Array64, w: Array64, r: Array64): Float64Array {
   const sum = convolution(
