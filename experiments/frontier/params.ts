@@ -108,7 +108,7 @@ const demo: FrontierParams = {
   hidden: 256,
   frequencies: 64,
   learnedFrequencies: false,
-  samples: 18_000,
+  samples: 24_000,
   mlpSamples: 8_000,
   batch: 16,
   lrDirect: 1.5e-3,
