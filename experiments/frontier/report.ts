@@ -211,27 +211,40 @@ async function draw(
     );
     strips.push([real.slice(1), direct, diffusion]);
   }
-  const frames: Image[] = [];
-  for (let step = 0; step < horizon; step++) {
-    const width = size * 3 + 8;
-    const height = (size + 4) * strips.length - 4;
-    const bytes = new Uint8Array(width * height * 3).fill(255);
-    for (const [i, strip] of strips.entries()) {
-      for (const [j, film] of strip.entries()) {
-        const image = film[step];
-        if (image === undefined) continue;
-        for (let y = 0; y < size; y++) {
-          const to = ((i * (size + 4) + y) * width + j * (size + 4)) * 3;
-          bytes.set(
-            image.data.subarray(y * size * 3, (y + 1) * size * 3),
-            to,
-          );
+  const frames = Array.from({ length: horizon }, (_, step) => {
+    const moment = strips.map((strip) => strip.map((film) => film[step]!));
+    return sideBySide(moment, size, zoomOf(size));
+  });
+  return { rows, frames };
+}
+
+/** Screen pixels of a frame's pixel: small frames are shown larger. */
+function zoomOf(size: number): number {
+  return size < 128 ? 2 : 1;
+}
+
+/** A grid of equally large images on white, four pixels apart. */
+function sideBySide(
+  grid: readonly (readonly Image[])[],
+  size: number,
+  zoom: number,
+): Image {
+  const side = size * zoom + 4;
+  const width = side * (grid[0]?.length ?? 0) - 4;
+  const height = side * grid.length - 4;
+  const data = new Uint8Array(width * height * 3).fill(255);
+  for (const [i, row] of grid.entries()) {
+    for (const [j, image] of row.entries()) {
+      for (let y = 0; y < size * zoom; y++) {
+        for (let x = 0; x < size * zoom; x++) {
+          const from = Math.floor(y / zoom) * size + Math.floor(x / zoom);
+          const to = (i * side + y) * width + j * side + x;
+          data.set(image.data.subarray(3 * from, 3 * from + 3), 3 * to);
         }
       }
     }
-    frames.push({ width, height, data: bytes });
   }
-  return { rows, frames };
+  return { width, height, data };
 }
 
 function figure5(results: readonly SeedResult[], step: number): string {
@@ -432,7 +445,7 @@ export async function writeReport(
       { length: params.horizon + 1 },
       (_, i) => i === 0 ? "t" : `t+${i}`,
     );
-    const sheet = contactSheet(film.rows, columns, params.size < 128 ? 2 : 1);
+    const sheet = contactSheet(film.rows, columns, zoomOf(params.size));
     await writeAtomic(run.file(`frames${suffix}.png`), encodePng(sheet.image));
     const animation = encodeApng(film.frames, 400);
     await writeAtomic(run.file(`rollout${suffix}.png`), animation);

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import {
   cacheLatents,
+  encodeLatents,
   type LatentJob,
   LatentStore,
   takeRows,
@@ -51,6 +52,23 @@ Deno.test("cacheLatents encodes once, and goes on where it was stopped", async (
   assertEquals(second?.encoded, 0);
   assertEquals(again?.read(0, 7), values);
   assertEquals(asked, [0, 3, 6]);
+});
+
+Deno.test("encodeLatents makes one share of the shards, and the shares are all", async () => {
+  using folder = tinyFolder();
+  const asked: number[] = [];
+  const own = job(join(folder.path, "latents"), asked);
+  const second = await encodeLatents({ ...own, share: { index: 1, of: 2 } });
+  assertEquals([second, asked], [3, [3]]);
+  await assertRejects(
+    () => LatentStore.open(own),
+    Error,
+    "there is no such file",
+  );
+  const first = await encodeLatents({ ...own, share: { index: 0, of: 2 } });
+  assertEquals([first, asked], [4, [3, 0, 6]]);
+  using store = await LatentStore.open(own);
+  assertEquals(store.read(0, 7).length, 14);
 });
 
 Deno.test("LatentStore reads ranges within and across shards, and single rows", async () => {

@@ -229,3 +229,40 @@ Deno.test("writeDriveworld writes a dataset that readNuscenes reads as it was dr
     "it holds other scenes",
   );
 });
+
+Deno.test("writeDriveworld draws in shares what it draws alone", async () => {
+  const gpu = await testGpu();
+  const options = {
+    train: [0, 1],
+    val: [8000],
+    test: [9000],
+    size: [16, 16] as const,
+  };
+  const drawn = async (name: string, shares: number) => {
+    const folder = `.test/driveworld-${name}`;
+    await Deno.remove(folder, { recursive: true }).catch(() => {});
+    const totals: number[] = [];
+    for (let index = 0; index < shares; index++) {
+      await writeDriveworld(gpu, folder, {
+        ...options,
+        share: { index, of: shares },
+        progress: (_, total) => totals.push(total),
+      });
+    }
+    await writeDriveworld(gpu, folder, options);
+    const files: Record<string, Uint8Array> = {};
+    const visit = async (path: string) => {
+      for await (const { name, isDirectory } of Deno.readDir(path)) {
+        const inner = `${path}/${name}`;
+        if (isDirectory) await visit(inner);
+        else files[inner.slice(folder.length)] = await Deno.readFile(inner);
+      }
+    };
+    await visit(folder);
+    return { files, totals };
+  };
+  const alone = await drawn("alone", 1);
+  const shared = await drawn("shared", 2);
+  assertEquals(shared.totals, [2, 2, 2, 2]);
+  assertEquals(shared.files, alone.files);
+});
