@@ -129,6 +129,7 @@ export function serveLane<P>(jobs: LaneJobs<P>): void {
 function together(
   tasks: readonly LaneTask[],
   states: ReadonlyMap<number, StageProgress>,
+  bytes: Iterable<number>,
 ): StageProgress {
   const all = [...states.values()];
   const sum = (pick: (state: StageProgress) => number) =>
@@ -138,7 +139,7 @@ function together(
   return {
     done: sum(({ done }) => done),
     total: sum(({ total }) => total),
-    bytes: sum(({ bytes = 0 }) => bytes),
+    bytes: [...bytes].reduce((total, own) => total + own, 0),
     ...(losses.length > 0 ? { detail: losses.join(", ") } : {}),
   };
 }
@@ -209,6 +210,7 @@ export class Lanes<P> implements Disposable {
   async all(tasks: readonly LaneTask[], line: Progress): Promise<unknown[]> {
     const results = new Array<unknown>(tasks.length);
     const states = new Map<number, StageProgress>();
+    const bytes = new Map<Worker, number>();
     const errors: Error[] = [];
     let next = 0;
     const serve = async (worker: Worker) => {
@@ -219,7 +221,8 @@ export class Lanes<P> implements Disposable {
         try {
           results[index] = await this.#do(worker, task, (progress) => {
             states.set(index, progress);
-            line.update(together(tasks, states));
+            bytes.set(worker, progress.bytes ?? 0);
+            line.update(together(tasks, states, bytes.values()));
           });
         } catch (error) {
           errors.push(error as Error);

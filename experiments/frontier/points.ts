@@ -42,8 +42,8 @@ export interface StepScores {
   readonly points: Readonly<Record<string, PointScores>>;
   /** Channel statistics. */
   readonly statistics: StepStatistics;
-  /** What scores there can be at best. */
-  readonly check: StackCheck;
+  /** What the metrics say of real frames; absent if these are fewer than 4. */
+  readonly check?: StackCheck;
 }
 
 /** Latents of an operating point from a direct prediction and a raw sample. */
@@ -257,7 +257,8 @@ export async function scoreFutures(
         return [name, own ? { ...scores, diversity: own } : scores];
       }),
     );
-    return { points, statistics, check: scored.check };
+    const { check } = scored;
+    return { points, statistics, ...(check ? { check } : {}) };
   });
 }
 

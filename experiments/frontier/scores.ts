@@ -180,8 +180,8 @@ export interface StackCheck {
 export interface ScoredStep {
   /** By operating point. */
   readonly points: Readonly<Record<string, PointScores>>;
-  /** What scores there can be at best. */
-  readonly check: StackCheck;
+  /** What the metrics say of real frames; absent if these are fewer than 4. */
+  readonly check?: StackCheck;
 }
 
 /**
@@ -243,23 +243,24 @@ export async function scoreStep(
     }
   }
   const references = { camera, decoded };
+  const check = checkStack(camera.features, width, step);
   return {
+    ...(check ? { check } : {}),
     points: Object.fromEntries(
       [...points].map(([name, kept]) => [
         name,
         summarize(kept, references, width, step),
       ]),
     ),
-    check: checkStack(camera.features, width, step),
   };
 }
 
-/** Compares camera frames of some scenes with those of others. */
+/** Compares camera frames of some scenes with those of others, if they can be. */
 function checkStack(
   features: Float32Array,
   width: number,
   { scenes, seed, subsets: [subsets, subsetSize] }: StepWindows,
-): StackCheck {
+): StackCheck | undefined {
   const names = [...new Set(scenes)];
   const first = new Set(names.slice(0, Math.ceil(names.length / 2)));
   const half = (isFirst: boolean) => {
@@ -272,6 +273,7 @@ function checkStack(
     return { data, width, n: rows.length };
   };
   const [a, b] = [half(true), half(false)];
+  if (Math.min(a.n, b.n) < 2) return undefined;
   const all = { data: features, width };
   const size = Math.min(subsetSize, a.n, b.n);
   return {

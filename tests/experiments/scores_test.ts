@@ -97,7 +97,7 @@ Deno.test("scoreStep holds a batch of windows, and its scores do not depend on i
 
 Deno.test("scoreStep gives real latents the best scores", async () => {
   const { scores: { points: { real, other }, check } } = await score(8);
-  assert(real && other);
+  assert(real && other && check);
   assertEquals(check.n[0] + check.n[1], WINDOWS);
   assert(check.sameFid < 1e-6 && check.fid > check.sameFid);
   for (const perfect of [real.cosSim, real.deltaCosSim, real.ssim]) {
