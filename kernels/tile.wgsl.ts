@@ -101,6 +101,21 @@ export function tileGrid(
 }
 
 /**
+ * Whether tiles cover a product exactly, so that no result needs a check.
+ *
+ * @param tile the member
+ * @param rows rows of C
+ * @param columns columns of C
+ */
+export function tileFits(tile: Tile, rows: number, columns: number): boolean {
+  if (tile.member === "shared") {
+    return rows % tile.rows === 0 && columns % tile.columns === 0;
+  }
+  const [short, long] = tile.turned ? [columns, rows] : [rows, columns];
+  return short % tile.rows === 0 && long % (4 * tile.lanes) === 0;
+}
+
+/**
  * Writes the kernel `product` of one member.
  *
  * The declarations must contain, with `k` a step and `k4` a quarter of one:
@@ -227,7 +242,7 @@ fn product(
 }
 
 /** Rows that are stored in one turn. */
-const TURN = 4;
+const TURN = 8;
 
 /**
  * Stores the rows of a lane as they are. Each turn stores the first few and
@@ -235,14 +250,15 @@ const TURN = 4;
  * time.
  */
 function straightEnd(rows: number): string {
+  const some = Math.min(TURN, rows);
   return [
     // Once for all rows: a load from a buffer costs as much as a store.
     "let extra = addend(n4);",
-    `for (var row = 0u; row < ${rows}u; row += ${TURN}u) {`,
-    ...range(TURN).map((row) =>
+    `for (var row = 0u; row < ${rows}u; row += ${some}u) {`,
+    ...range(some).map((row) =>
       `finish(m0 + row + ${row}u, n4, batch, c${row} + extra);`
     ),
-    ...range(rows - TURN).map((row) => `c${row} = c${row + TURN};`),
+    ...range(rows - some).map((row) => `c${row} = c${row + some};`),
     "}",
   ].join("\n  ");
 }

@@ -4,7 +4,7 @@ import {
   matmulKernel,
   type MatmulVariant,
 } from "../../kernels/matmul.wgsl.ts";
-import { type Tile, tileGrid } from "../../kernels/tile.wgsl.ts";
+import { type Tile, tileFits, tileGrid } from "../../kernels/tile.wgsl.ts";
 import { ceilDiv, checkLoop } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { chooseTile } from "../gpu/tuning.ts";
@@ -101,6 +101,7 @@ export function product(options: Product): {
     activation: options.activation ?? "none",
     keepPre: options.keepPre ?? false,
     wide: columns % 4 === 0,
+    exact: tileFits(tile, rows, columns),
     tail: depth % stepOf(tile) !== 0,
     // A device without 16-bit arithmetic still reads 16-bit textures.
     source: isHalf && !gpu.features.has("shader-f16")
