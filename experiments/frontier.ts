@@ -131,7 +131,7 @@ async function encode(
   team: Team,
   part: "train" | "test",
 ): Promise<EncodingFacts> {
-  return await context.run.stage(`encode-${part}`, async () => {
+  const work = async (): Promise<EncodingFacts> => {
     const label = `encode ${part} frames`;
     const shares = team.shares()
       .map((share) => ({ input: { part, share }, label }));
@@ -143,7 +143,15 @@ async function encode(
       waitingSeconds: sum(({ waitingSeconds }) => waitingSeconds),
       networkSeconds: sum(({ networkSeconds }) => networkSeconds),
     };
+  };
+  let isNew = false;
+  const facts = await context.run.stage(`encode-${part}`, async () => {
+    isNew = true;
+    return await work();
   });
+  // The cache may have been cleared since.
+  if (!isNew) await work();
+  return facts;
 }
 
 async function run(context: Context): Promise<void> {
