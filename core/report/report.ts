@@ -306,7 +306,9 @@ function timesHtml(times: readonly StageTime[]): string {
     `<i style="width:${(100 * seconds / longest).toFixed(1)}%"></i></td></tr>`
   );
   return `<div class="scroll" tabindex="0"><table>` +
-    `<caption>Seconds per stage, ${duration(total)} in all</caption><thead>` +
+    `<caption>Seconds per stage, ${
+      duration(total)
+    } in all; less where stages ran side by side</caption><thead>` +
     `<tr><th scope="col">Stage</th><th scope="col" class="number">Seconds` +
     `</th><th scope="col"></th></tr></thead><tbody>\n${lines.join("\n")}\n` +
     `</tbody></table></div>`;

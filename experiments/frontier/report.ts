@@ -561,9 +561,7 @@ export async function writeReport(
           check.n.join(" and ")
         }) have KID ${check.kid.toFixed(3)} and FID ${
           check.fid.toFixed(1)
-        }; all against themselves, FID ${
-          check.sameFid.toExponential(0)
-        }. No model can be expected to score better than the row of real latents decoded.`,
+        }; all against themselves, FID ${check.sameFid.toExponential(0)}.`,
       }] as const),
       {
         kind: "text",
