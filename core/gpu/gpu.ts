@@ -49,6 +49,9 @@ const WANTED_LIMITS = [
   "minUniformBufferOffsetAlignment",
 ] as const;
 
+/** Elements read from which a copy into texels pays for itself. */
+const TEXELS_FROM = 2 ** 15;
+
 /**
  * A device with its buffers, pipelines and recorded commands.
  *
@@ -200,6 +203,15 @@ export class Gpu {
   /** Whether the adapter is Mesa's software rasterizer. */
   get isSoftware(): boolean {
     return /llvmpipe|swiftshader/i.test(this.adapter);
+  }
+
+  /**
+   * Where a kernel that reads each element once takes operands from.
+   *
+   * @param size elements that are read
+   */
+  operandSourceFor(size: number): "texels" | "buffer" {
+    return size < TEXELS_FROM ? "buffer" : this.operandSource;
   }
 
   /** Device memory in use. */

@@ -254,15 +254,14 @@ function prepare(computation: Computation, guide?: number): Prepared {
   }
   const usesD = d !== undefined && words.has("d");
   const plan = planBroadcast(name, shape, walked);
+  const vectors = first.gpu.operandSourceFor(sizeOf(shape));
   for (const operand of OPERANDS) {
     const steps = plan.steps[operand];
     if (steps === undefined || tensors[operand] === undefined) continue;
-    origins[operand] = plan.wide && steps[3] !== 0
-      ? vectorOrigin(first.gpu, shape)
-      : "scalar";
+    origins[operand] = plan.wide && steps[3] !== 0 ? vectors : "scalar";
   }
   if (usesD) {
-    origins.d = plan.wide ? vectorOrigin(first.gpu, shape) : "scalar";
+    origins.d = plan.wide ? vectors : "scalar";
   }
   const params: Record<string, number> = {
     count: plan.count,
@@ -336,15 +335,6 @@ function computeSum(computation: Computation, target: number): Tensor {
     { knobs: { BROADCAST: true } },
   );
   return sumTo(out, [n0 * n1, 1, 4 * n3]).reshape(operand.shape);
-}
-
-/** Elements read from which a copy into texels pays for itself. */
-const TEXELS_FROM = 2 ** 15;
-
-/** The software driver reads texels many times faster than buffers. */
-function vectorOrigin(gpu: Gpu, shape: Shape): "texels" | "buffer" {
-  const pays = sizeOf(shape) >= TEXELS_FROM;
-  return gpu.operandSource === "texels" && pays ? "texels" : "buffer";
 }
 
 interface Plan {

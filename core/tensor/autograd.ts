@@ -42,9 +42,6 @@ const shaders = {
   ]),
 };
 
-/** Elements from which a copy into texels pays for itself. */
-const TEXELS_FROM = 2 ** 15;
-
 const sinks = new WeakMap<Tensor, GradientSink>();
 let isRecording = true;
 
@@ -319,7 +316,6 @@ function run(
 ): void {
   const { gpu, size } = bindings.x;
   const count = ceilDiv(size, 4);
-  const source = size < TEXELS_FROM ? "buffer" : gpu.operandSource;
   const grid = flatGrid(ceilDiv(count, 64));
-  shaders[source].run(entry, bindings, { count }, grid);
+  shaders[gpu.operandSourceFor(size)].run(entry, bindings, { count }, grid);
 }
