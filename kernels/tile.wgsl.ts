@@ -26,7 +26,7 @@ export interface ShuffleTile {
   readonly member: "shuffle";
   /** Lanes of the subgroup and of the workgroup: 8, 16 or 32. */
   readonly lanes: number;
-  /** Rows per workgroup: 4 to 64, a multiple of 4. */
+  /** Rows per workgroup: 12 to 64, a multiple of 4. */
   readonly rows: number;
   /**
    * Whether lanes lie over the rows of C instead and `rows` counts its
@@ -36,6 +36,13 @@ export interface ShuffleTile {
    */
   readonly turned?: boolean;
 }
+
+/**
+ * Fewest rows of a shuffle tile. The software driver's compiler moves the
+ * shuffles of 4 or 8 rows behind the checks of the stores: a dispatch then
+ * takes 10 times longer and leaks up to 760 KiB.
+ */
+export const LEAST_SHUFFLED_ROWS = 12;
 
 /** A tile in workgroup memory. */
 export interface SharedTile {

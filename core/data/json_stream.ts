@@ -104,7 +104,8 @@ export async function readJsonArray(
 ): Promise<JsonArrayStats> {
   const { filter, progress, nonFiniteAsNull = false } = options;
   using file = await openToRead(path);
-  const total = (await file.stat()).size;
+  // By its path: the open file would ask for the place that a link leads to.
+  const total = (await Deno.stat(path)).size;
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const fail = (offset: number, reason: string): SyntaxError =>
     new SyntaxError(`Cannot read "${path}": at byte ${offset}, ${reason}`);

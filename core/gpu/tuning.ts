@@ -1,5 +1,9 @@
 import table from "../../kernels/tuned.json" with { type: "json" };
-import type { SharedTile, Tile } from "../../kernels/tile.wgsl.ts";
+import {
+  LEAST_SHUFFLED_ROWS,
+  type SharedTile,
+  type Tile,
+} from "../../kernels/tile.wgsl.ts";
 import type { Gpu } from "./gpu.ts";
 
 /** Shapes that get one tile each. */
@@ -57,7 +61,7 @@ export function shapeClass(rows: number, columns: number): ShapeClass {
  * @param gpu the device
  */
 export function adapterKey(gpu: Gpu): string {
-  return `${gpu.adapter.replace(/ \(.*$/, "")}/${gpu.subgroupSize}`;
+  return `${gpu.adapterName.replace(/ \(.*$/, "")}/${gpu.subgroupSize}`;
 }
 
 /**
@@ -84,11 +88,10 @@ export function chooseTile(
   }
   // A software adapter suspends invocations at every barrier.
   if (gpu.isSoftware && gpu.subgroupSize >= 8 && gpu.subgroupSize <= 32) {
-    const tall = rows >= 32 ? 32 : rows > 8 ? 16 : rows > 4 ? 8 : 4;
     const tile = {
       member: "shuffle",
       lanes: gpu.subgroupSize,
-      rows: tall,
+      rows: rows >= 32 ? 32 : 16,
     } as const;
     return narrowed(tile, kind, rows, columns);
   }
@@ -114,7 +117,7 @@ function narrowed(
     ? {
       member: "shuffle",
       lanes: tile.lanes,
-      rows: 4 * Math.ceil(columns / 4),
+      rows: Math.max(LEAST_SHUFFLED_ROWS, 4 * Math.ceil(columns / 4)),
       turned: true,
     }
     : tile;
