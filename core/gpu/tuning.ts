@@ -1,9 +1,5 @@
 import table from "../../kernels/tuned.json" with { type: "json" };
-import {
-  LEAST_SHUFFLED_ROWS,
-  type SharedTile,
-  type Tile,
-} from "../../kernels/tile.wgsl.ts";
+import type { SharedTile, Tile } from "../../kernels/tile.wgsl.ts";
 import type { Gpu } from "./gpu.ts";
 
 /** Shapes that get one tile each. */
@@ -88,10 +84,11 @@ export function chooseTile(
   }
   // A software adapter suspends invocations at every barrier.
   if (gpu.isSoftware && gpu.subgroupSize >= 8 && gpu.subgroupSize <= 32) {
+    const tall = rows >= 32 ? 32 : rows > 8 ? 16 : rows > 4 ? 8 : 4;
     const tile = {
       member: "shuffle",
       lanes: gpu.subgroupSize,
-      rows: rows >= 32 ? 32 : 16,
+      rows: tall,
     } as const;
     return narrowed(tile, kind, rows, columns);
   }
@@ -117,7 +114,7 @@ function narrowed(
     ? {
       member: "shuffle",
       lanes: tile.lanes,
-      rows: Math.max(LEAST_SHUFFLED_ROWS, 4 * Math.ceil(columns / 4)),
+      rows: 4 * Math.ceil(columns / 4),
       turned: true,
     }
     : tile;

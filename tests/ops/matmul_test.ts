@@ -135,7 +135,7 @@ function everywhere(tile: Tile): Record<string, Tile> {
 }
 
 const { subgroupSize } = await testGpu();
-for (const rows of subgroupSize === 0 ? [] : [12, 16, 64]) {
+for (const rows of subgroupSize === 0 ? [] : [4, 8, 16, 64]) {
   const tile: Tile = { member: "shuffle", lanes: subgroupSize, rows };
   for (const [name, options] of Object.entries(LAYOUTS)) {
     const { transposeA = false, transposeB = false } = options;
