@@ -225,6 +225,7 @@ ${operand("a", 1, "texels")}
 ${operand("b", 2, "texels")}
 ${epilogue({ ...variant, wide: true, source: "texels" })}
 
+${opaque}
 // Beyond every texture, where reads give zero; more than the texels of a pixel
 // before the end of the numbers.
 const NOWHERE: u32 = 0x80000000u;
