@@ -73,7 +73,7 @@ export function fitFrame(image: Image, options: FrameOptions): Image {
 export async function loadFrame(job: FrameJob): Promise<LoadedFrame> {
   const { index, path } = job;
   try {
-    const image = await decodeImage(await Deno.readFile(path), path);
+    const image = decodeImage(await Deno.readFile(path), path);
     return { index, path, image: fitFrame(image, job) };
   } catch (error) {
     return { index, path, error: (error as Error).message };
