@@ -166,6 +166,7 @@ async function embed(args: readonly string[]): Promise<void> {
   const result = await encodeImages({
     gpu,
     source,
+    network: `${name} (${path})`,
     side,
     folder,
     digest: key,
@@ -180,7 +181,9 @@ async function embed(args: readonly string[]): Promise<void> {
   line.end();
   if (result === undefined) return interrupt.check();
   const { data, names, lost, rate } = result;
-  for (const item of lost) console.error(`Left out ${item}`);
+  for (const item of [...lost, ...source.rest ?? []]) {
+    console.error(`Left out ${item}`);
+  }
   await writeRows(output, {
     name: "embeddings",
     shape: [names.length, ...rowShape],

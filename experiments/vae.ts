@@ -94,6 +94,7 @@ async function encode(
   const result = await encodeImages({
     gpu,
     source,
+    network: `${title} (${weights})`,
     side: size,
     folder,
     digest: key,

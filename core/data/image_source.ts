@@ -21,6 +21,8 @@ export interface ImageSource extends Disposable {
   readonly names: readonly string[];
   /** Pictures of an item: 1, or the length of a clip. */
   readonly frames: number;
+  /** Files that fill no clip, each with the reason. */
+  readonly rest?: readonly string[];
   /** Digest of names and sizes of what is read. */
   readonly digest: string;
   /**
@@ -33,7 +35,27 @@ export interface ImageSource extends Disposable {
 }
 
 /**
- * Lists the JPEG and PNG files of a folder, sorted by name.
+ * Sorts names by the numbers in them: `frame_2` before `frame_10`. Names whose
+ * numbers have equally many digits keep the order of their characters.
+ */
+function sortedByNumbers(names: readonly string[]): string[] {
+  const most = names.join("\n").match(/\d+/g)
+    ?.reduce((n, { length }) => Math.max(n, length), 0) ?? 0;
+  const padded = names.map((name) =>
+    [
+      name.replace(/\d+/g, (digits) => digits.padStart(most, "0")),
+      name,
+    ] as const
+  );
+  const order = <T>(a: T, b: T) => a < b ? -1 : Number(a > b);
+  return padded.sort(([a, x], [b, y]) => order(a, b) || order(x, y))
+    .map(([, name]) => name);
+}
+
+/**
+ * Lists what a folder has under names of JPEG and PNG files, sorted by the
+ * numbers in them, `frame_2` before `frame_10`. Links to nothing and folders
+ * are listed too, so that whoever reads them names them.
  *
  * @param folder the folder
  * @param least files that are needed
@@ -45,8 +67,8 @@ export async function listImages(folder: string, least = 1): Promise<string[]> {
   const folders: string[] = [];
   try {
     for await (const entry of Deno.readDir(folder)) {
-      if (entry.isDirectory) folders.push(entry.name);
-      else if (/\.(jpe?g|png)$/i.test(entry.name)) names.push(entry.name);
+      if (/\.(jpe?g|png)$/i.test(entry.name)) names.push(entry.name);
+      else if (entry.isDirectory) folders.push(entry.name);
     }
   } catch (error) {
     throw new Error(
@@ -61,7 +83,7 @@ export async function listImages(folder: string, least = 1): Promise<string[]> {
       `Cannot read images of ${folder}: it holds ${names.length} JPEG or PNG files, needed at least ${least}${hint}`,
     );
   }
-  return names.sort();
+  return sortedByNumbers(names);
 }
 
 /**
@@ -70,7 +92,7 @@ export async function listImages(folder: string, least = 1): Promise<string[]> {
  *
  * @param input the folder or file
  * @param options size, crop, filter
- * @param clip pictures of a clip, in the order of their names, without overlap;
+ * @param clip pictures of a clip, in the order of listImages, without overlap;
  *   absent for single pictures
  * @throws {Error} if there is nothing that fits
  */
@@ -94,13 +116,18 @@ async function openFolder(
   const names = Array.from({ length: count }, (_, i) => files[i * clip] ?? "");
   const hash = createHash("sha256").update(`${folder} ${clip}`);
   for (const name of files) {
-    const { size, mtime } = await Deno.stat(join(folder, name));
+    // What cannot be read is named when it is its turn.
+    const { size, mtime } = await Deno.stat(join(folder, name))
+      .catch(() => ({ size: "unreadable", mtime: null }));
     hash.update(`${name} ${size} ${mtime?.getTime() ?? 0}\n`);
   }
   const loader = new FrameLoader();
   return {
     names,
     frames: clip,
+    rest: files.slice(count * clip).map((name) =>
+      `${name}: ${files.length} images leave it over from clips of ${clip}`
+    ),
     digest: hash.digest("hex"),
     async *load(start, end) {
       const paths = files.slice(start * clip, end * clip)
@@ -108,9 +135,13 @@ async function openFolder(
       let item: Image[] = [];
       let error: string | undefined;
       for await (const frame of loader.load(paths, options)) {
-        if (frame.image === undefined) error ??= frame.error ?? "no image";
-        else item.push(frame.image);
-        if (frame.index % clip !== clip - 1) continue;
+        const place = frame.index % clip;
+        if (frame.image !== undefined) item.push(frame.image);
+        else {
+          error ??= (clip > 1 ? `picture ${place + 1} of ${clip}: ` : "") +
+            (frame.error ?? "no image");
+        }
+        if (place !== clip - 1) continue;
         const index = start + Math.floor(frame.index / clip);
         yield error === undefined
           ? { index, levels: joined(item) }

@@ -1,10 +1,16 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { join } from "@std/path";
 import { fitFrame } from "../../core/data/frame_job.ts";
-import { openImages } from "../../core/data/image_source.ts";
+import { listImages, openImages } from "../../core/data/image_source.ts";
 import { crop, type Image } from "../../core/formats/image.ts";
 import { writeNpz } from "../../core/formats/npy.ts";
 import { resizePillow } from "../../core/formats/pillow_resize.ts";
+import { symlink } from "../support/symlink.ts";
 import { tinyFolder, tinyPng } from "../support/tiny_nuscenes.ts";
 
 function picture(width: number, height: number): Image {
@@ -51,8 +57,58 @@ Deno.test("openImages cuts clips out of a folder and drops those with a broken p
     undefined,
     768,
   ]);
+  assertMatch(
+    items[1]?.error ?? "",
+    /^picture 2 of 2: Cannot read .*3\.png as PNG: it is cut off/,
+  );
   assertEquals(items[2]?.levels?.[2], 4); // blue of 4.png
   assertEquals(items[2]?.levels?.[384 + 2], 5);
+  assertEquals(source.rest, [
+    "6.png: 7 images leave it over from clips of 2",
+  ]);
+});
+
+Deno.test("openImages lists pictures by their numbers, and what is no file as what cannot be read", async () => {
+  using folder = tinyFolder();
+  const good = ["a_1.png", "a_2.png", "a_10.png", "a_010.png", "b.png"];
+  for (const [i, name] of good.entries()) {
+    await Deno.writeFile(join(folder.path, name), tinyPng(8, 8, i));
+  }
+  await Deno.mkdir(join(folder.path, "x.png"));
+  await symlink("nothing", join(folder.path, "z.png"));
+  await symlink("loop.png", join(folder.path, "loop.png"));
+  await Deno.writeTextFile(join(folder.path, "text.jpg"), "no image");
+  const options = { size: [8, 8], crop: "none", filter: "bilinear" } as const;
+  using source = await openImages(folder.path, options);
+  const bad = ["loop.png", "text.jpg", "x.png", "z.png"];
+  assertEquals(source.names, [
+    ...["a_1.png", "a_2.png", "a_010.png", "a_10.png", "b.png"],
+    ...bad,
+  ]);
+  const items = await Array.fromAsync(source.load(0, 9));
+  assertEquals(items.map(({ levels }) => levels?.[2]), [
+    ...[0, 1, 3, 2, 4],
+    ...bad.map(() => undefined),
+  ]);
+  assertEquals(
+    items.slice(5).map(({ error }) => error?.replace(folder.path, "")),
+    [
+      "Cannot read /loop.png: Too many levels of symbolic links (os error 40)",
+      "Cannot read /text.jpg as a picture: it is neither JPEG nor PNG",
+      "Cannot read /x.png: it is a folder",
+      "Cannot read /z.png: there is no such file, it is a link to nothing, or its name is no UTF-8",
+    ],
+  );
+});
+
+Deno.test("listImages keeps names of equally many digits in the order of their characters", async () => {
+  using folder = tinyFolder();
+  const names = ["n01__a-1531", "n01__a-1532", "n01_b-0001", "n02", "n02a"]
+    .map((name) => `${name}.jpg`).sort();
+  for (const name of names) {
+    await Deno.writeTextFile(join(folder.path, name), "");
+  }
+  assertEquals(await listImages(folder.path), names);
 });
 
 Deno.test("openImages says what an npz file holds and what was needed", async () => {
