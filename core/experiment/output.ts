@@ -132,7 +132,7 @@ export async function claimFolder(
 ): Promise<void> {
   const refuse = (holds: string) => {
     throw new Error(
-      `Cannot write into ${folder}: it holds ${holds}; name another --output or remove it`,
+      `Cannot write into ${folder}: it holds ${holds}; name another --output, or remove what it holds`,
     );
   };
   await Deno.mkdir(folder, { recursive: true });
