@@ -16,10 +16,16 @@ import {
   parseCommand,
   positiveInteger,
   runCommand,
+  seedNumber,
 } from "../core/experiment/command.ts";
 import { nearest, UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
-import { checkOutput, writeRows } from "../core/experiment/output.ts";
+import {
+  checkLost,
+  checkOutput,
+  counted,
+  writeRows,
+} from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { digestText } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
@@ -49,9 +55,10 @@ ${LIST}
   --project SEED        project to 384 by the frozen orthogonal map of a seed
   --half                keep matrices as 16-bit floats
   --batch N             images at once (8; a clip counts as one)
+  --allow-missing       write even if more than 1 % cannot be read
 
 Interrupted, the same command goes on. Unreadable images are named and left
-out.`;
+out; the file lists them as left_out.`;
 
 const Options = z.strictObject({
   _: z.tuple(
@@ -68,9 +75,10 @@ const Options = z.strictObject({
     .default("authors"),
   clip: positiveInteger.multipleOf(2, "it needs an even number").optional(),
   tokens: z.boolean().default(false),
-  project: z.coerce.number("it needs a seed").int().min(0).optional(),
+  project: seedNumber.optional(),
   half: z.boolean().default(false),
   batch: positiveInteger.default(8),
+  allowMissing: z.boolean().default(false),
 });
 
 /** Images between two writes to disk. */
@@ -99,7 +107,11 @@ async function weightsOf(name: string, given?: string): Promise<string> {
 type Apply = (frames: Tensor) => Tensor;
 
 async function embed(args: readonly string[]): Promise<void> {
-  const options = parseCommand(Options, ["tokens", "half"], args);
+  const options = parseCommand(
+    Options,
+    ["tokens", "half", "allowMissing"],
+    args,
+  );
   const [name] = options._;
   const entry = encoders[name];
   if (entry === undefined) {
@@ -181,14 +193,25 @@ async function embed(args: readonly string[]): Promise<void> {
   line.end();
   if (result === undefined) return interrupt.check();
   const { data, names, lost, rate } = result;
-  for (const item of [...lost, ...source.rest ?? []]) {
-    console.error(`Left out ${item}`);
+  checkLost(
+    `embed ${input}`,
+    lost,
+    source.names.length,
+    options.allowMissing,
+  );
+  for (const item of source.rest) {
+    console.error(`Left out ${item}: it fills no clip of ${clip}`);
   }
+  const used = new Set(names);
   await writeRows(output, {
     name: "embeddings",
     shape: [names.length, ...rowShape],
     data,
     names,
+    leftOut: [
+      ...source.names.filter((item) => !used.has(item)),
+      ...source.rest,
+    ],
     about: {
       encoder: name,
       weights: digest,
@@ -202,9 +225,9 @@ async function embed(args: readonly string[]): Promise<void> {
     ? `, ${rate.toFixed(1)} a second on ${gpu.adapter}`
     : "";
   console.log(
-    `${names.length} ${noun} to (${rowShape.join(", ")})${speed}; ${
-      lost.length === 0 ? "" : `${lost.length} unreadable; `
-    }${output}`,
+    `${counted(names.length, lost.length, noun)} to (${
+      rowShape.join(", ")
+    })${speed}; ${output}`,
   );
 }
 

@@ -16,12 +16,15 @@ import { splitScenes } from "../core/data/splits.ts";
 import {
   parseCommand,
   positiveInteger,
+  positiveNumber,
   runCommand,
+  seedNumber,
 } from "../core/experiment/command.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { digestText } from "../core/experiment/run_directory.ts";
+import { digestBytes } from "../core/formats/digest.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
 import type {
   FrameTargets,
@@ -55,8 +58,8 @@ const Options = z.strictObject({
   scenes: positiveInteger.min(2, "it needs at least 2").default(400),
   steps: positiveInteger.default(6000),
   batch: positiveInteger.multipleOf(8, "it needs a multiple of 8").default(64),
-  lr: z.coerce.number("it needs a number").positive().default(3e-3),
-  seed: z.coerce.number("it needs a seed").int().min(0).default(0),
+  lr: positiveNumber.default(3e-3),
+  seed: seedNumber.default(0),
 });
 
 /** Side of the frames, in pixels. */
@@ -143,7 +146,11 @@ async function train(args: readonly string[]): Promise<void> {
     })
     : await recordedFrames(data);
   reading.end();
-  const key = await digestText(JSON.stringify(options));
+  const { scenes, targets } = frames;
+  const levels = digestBytes(frames.levels);
+  const key = await digestText(
+    JSON.stringify([options, levels, scenes, targets]),
+  );
   const folder = join("runs", "train-features", key.slice(0, 16));
   await Deno.mkdir(folder, { recursive: true });
   const line = new ProgressLine("train", () => gpu.memory().bytes);

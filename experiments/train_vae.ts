@@ -12,13 +12,15 @@ import { readNuscenes } from "../core/data/nuscenes.ts";
 import {
   parseCommand,
   positiveInteger,
+  positiveNumber,
   runCommand,
+  seedNumber,
 } from "../core/experiment/command.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { digestText } from "../core/experiment/run_directory.ts";
-import { digestFile } from "../core/formats/digest.ts";
+import { digestBytes, digestFile } from "../core/formats/digest.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
 import {
   embeddedWorld,
@@ -56,9 +58,9 @@ const Options = z.strictObject({
   weights: z.string().min(1).optional(),
   steps: positiveInteger.optional(),
   batch: positiveInteger.default(16),
-  lr: z.coerce.number("it needs a number").positive().optional(),
+  lr: positiveNumber.optional(),
   frames: positiveInteger.default(8000),
-  seed: z.coerce.number("it needs a seed").int().min(0).default(0),
+  seed: seedNumber.default(0),
   size: positiveInteger.multipleOf(8, "it needs a multiple of 8").default(64),
 });
 
@@ -102,7 +104,11 @@ async function train(args: readonly string[]): Promise<void> {
     ? "random weights"
     : await digestFile(weights);
   const key = await digestText(
-    JSON.stringify([dataset.digest, from, { ...options, steps, lr }]),
+    JSON.stringify([digestBytes(frames.levels), from, {
+      ...options,
+      steps,
+      lr,
+    }]),
   );
   const folder = join("runs", "train-vae", key.slice(0, 16));
   await Deno.mkdir(folder, { recursive: true });
