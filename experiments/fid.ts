@@ -8,7 +8,10 @@ import { parseArgs } from "@std/cli";
 import { fromFileUrl, join } from "@std/path";
 import { FrameLoader } from "../core/data/frames.ts";
 import { listImages } from "../core/data/image_source.ts";
-import { DemoFeatureNet } from "../core/encoders/demo_features.ts";
+import {
+  DemoFeatureNet,
+  isDemoFeatures,
+} from "../core/encoders/demo_features.ts";
 import { InceptionV3 } from "../core/encoders/inception_v3.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { writeAtomic } from "../core/experiment/run_directory.ts";
@@ -120,7 +123,7 @@ async function score(args: readonly string[]): Promise<void> {
   };
   using gpu = await Gpu.open();
   using file = await readWeights(weights ?? DEMO);
-  const isSmall = file.info("stem.0.conv.weight") !== undefined;
+  const isSmall = isDemoFeatures(file);
   using network = isSmall ? new DemoFeatureNet() : new InceptionV3();
   const size = isSmall ? 64 : number("size", 256) ?? 256;
   await network.load(gpu, file);
