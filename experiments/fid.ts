@@ -8,7 +8,10 @@ import { fromFileUrl, join } from "@std/path";
 import { z } from "zod";
 import { encodeImages } from "../core/data/encoded_images.ts";
 import { type ImageSource, openImages } from "../core/data/image_source.ts";
-import { DemoFeatureNet } from "../core/encoders/demo_features.ts";
+import {
+  DemoFeatureNet,
+  isDemoFeatures,
+} from "../core/encoders/demo_features.ts";
 import { InceptionV3 } from "../core/encoders/inception_v3.ts";
 import {
   parseCommand,
@@ -175,7 +178,7 @@ async function score(args: readonly string[]): Promise<void> {
   const weights = options.weights ?? DEMO;
   if (json !== undefined) await checkWritable(json);
   using file = await readWeights(weights);
-  const isSmall = file.info("stem.0.conv.weight") !== undefined;
+  const isSmall = isDemoFeatures(file);
   const size = options.size ?? (isSmall ? DEMO_SIDE : 256);
   if (isSmall && size !== DEMO_SIDE) {
     throw new UsageError(

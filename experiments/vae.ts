@@ -151,13 +151,20 @@ interface Latents {
 }
 
 async function readLatents(path: string): Promise<Latents> {
-  const [shape, data, names] = await latentsOf(path);
+  const [shape, data, names = []] = await latentsOf(path);
   const [count = 0, channels = 0, ...rest] = shape;
   if (channels !== CHANNELS || rest.length !== 2) {
     throw new Error(
       `Cannot decode ${path}: its latents have shape (${
         shape.join(", ")
       }), needed (n, ${CHANNELS}, height, width)`,
+    );
+  }
+  if (data.length === 0) {
+    throw new Error(
+      `Cannot decode ${path}: there is no latent in it, their shape is (${
+        shape.join(", ")
+      })`,
     );
   }
   const row = data.findIndex((value) => !Number.isFinite(value));
@@ -174,19 +181,72 @@ async function readLatents(path: string): Promise<Latents> {
 
 async function latentsOf(
   path: string,
-): Promise<[readonly number[], Float32Array, readonly string[]]> {
+): Promise<
+  [readonly number[], Float32Array, readonly string[] | undefined]
+> {
   if (path.endsWith(".npz")) {
     using file = await readNpz(path);
-    const { shape, data } = await file.read("latents");
-    const names = file.info("names") === undefined
-      ? []
-      : (await file.read("names")).data as readonly string[];
-    return [shape, Float32Array.from(data as Float32Array), names];
+    const { dtype, shape, data } = await file.read("latents");
+    if (dtype === "U") {
+      throw new Error(`Cannot decode ${path}: array "latents" holds text`);
+    }
+    const names = file.names.includes("names")
+      ? await file.read("names")
+      : undefined;
+    return [
+      shape,
+      Float32Array.from(data as Float32Array, Number),
+      names && checkNames(path, [...names.data], names.shape, shape[0]),
+    ];
   }
   using file = await readSafetensors(path);
   const latents = await file.read("latents");
-  const names = JSON.parse(file.metadata.names ?? "[]") as string[];
-  return [latents.shape, toFloat32(latents), names];
+  const { shape } = latents;
+  const { names } = file.metadata;
+  return [
+    shape,
+    toFloat32(latents),
+    names === undefined ? undefined : parseNames(path, names, shape[0]),
+  ];
+}
+
+function parseNames(path: string, text: string, count = 0): readonly string[] {
+  let names: unknown;
+  try {
+    names = JSON.parse(text);
+  } catch {
+    // Reported below: it is no list.
+  }
+  return Array.isArray(names)
+    ? checkNames(path, names, [names.length], count)
+    : checkNames(path, [], [], count);
+}
+
+/** Names of latents: texts, or integers, that name a file each. */
+function checkNames(
+  path: string,
+  names: readonly unknown[],
+  shape: readonly number[],
+  count = 0,
+): readonly string[] {
+  const refuse = (what: string): never => {
+    throw new Error(
+      `Cannot decode ${path}: "names" ${what}, needed ${count} texts or integers that name files; leave it out to number the pictures`,
+    );
+  };
+  if (shape.length !== 1 || names.length !== count) {
+    refuse(`has shape (${shape.join(", ")})`);
+  }
+  return names.map((name, i) => {
+    const isInteger = typeof name === "bigint" || Number.isInteger(name);
+    const text = isInteger ? String(name) : name;
+    if (typeof text !== "string") return refuse(`holds no text at ${i}`);
+    const base = basename(text).replace(/\.\w+$/, "");
+    if (/^[./]*$/.test(base) || /\p{Cc}/u.test(text)) {
+      return refuse(`holds ${JSON.stringify(text)} at ${i}`);
+    }
+    return text;
+  });
 }
 
 async function decode(

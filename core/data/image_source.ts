@@ -192,18 +192,28 @@ async function openArray(
   if (fits.length !== 1 || frames !== (clip ?? 1)) {
     const has = file.names.map((each) => {
       const info = file.info(each);
-      return `${each}: ${info?.dtype} (${info?.shape.join(", ")})`;
+      return info === undefined
+        ? `${each}: not read`
+        : `${each}: ${info.dtype} (${info.shape.join(", ")})`;
     });
     file[Symbol.dispose]();
     throw new Error(
       `Cannot read images of ${path}: it holds ${
-        has.join("; ")
+        has.join("; ") || "no array"
       }, needed ${needed}`,
     );
   }
   const [count = 0] = shape;
   const [height = 0, width = 0] = shape.slice(-3);
   const own = height * width * 3;
+  if (count * frames * own === 0) {
+    file[Symbol.dispose]();
+    throw new Error(
+      `Cannot read images of ${path}: there is no image in "${name}", its shape is (${
+        shape.join(", ")
+      })`,
+    );
+  }
   return {
     names: Array.from({ length: count }, (_, i) => String(i)),
     frames,

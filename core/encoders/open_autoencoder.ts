@@ -28,7 +28,10 @@ export async function openAutoencoder(
   source: FileSource,
 ): Promise<OpenAutoencoder> {
   using file = await readWeights(source);
-  const [first] = file.info("decoder.conv_in.weight")?.shape ?? [];
+  const widest = file.names.find((name) =>
+    `.${name}`.endsWith(".decoder.conv_in.weight")
+  );
+  const [first] = file.info(widest ?? "")?.shape ?? [];
   const isDemo = first === DEMO_VAE.channels.at(-1);
   const config = isDemo ? DEMO_VAE : SD_VAE;
   const scalingFactor = Number(

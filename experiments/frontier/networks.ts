@@ -1,4 +1,7 @@
-import { DemoFeatureNet } from "../../core/encoders/demo_features.ts";
+import {
+  DemoFeatureNet,
+  isDemoFeatures,
+} from "../../core/encoders/demo_features.ts";
 import { InceptionV3 } from "../../core/encoders/inception_v3.ts";
 import { openAutoencoder } from "../../core/encoders/open_autoencoder.ts";
 import { digestFile } from "../../core/formats/digest.ts";
@@ -79,7 +82,7 @@ export async function loadNetworks(
   const featurePath = files.inception ?? SHIPPED_FEATURES;
   const { vae, title, weights } = await openAutoencoder(gpu, vaePath);
   using featureFile = await readWeights(featurePath);
-  const isSmall = featureFile.info("stem.0.conv.weight") !== undefined;
+  const isSmall = isDemoFeatures(featureFile);
   const network = isSmall ? new DemoFeatureNet() : new InceptionV3();
   if (isSmall && size !== network.inputSize) {
     throw new RangeError(

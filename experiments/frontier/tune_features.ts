@@ -1,12 +1,9 @@
 import { fromFileUrl } from "@std/path";
 import { DemoFeatureNet } from "../../core/encoders/demo_features.ts";
-import {
-  readSafetensors,
-  toFloat32,
-  writeSafetensors,
-} from "../../core/formats/safetensors.ts";
+import { readState } from "../../core/encoders/frozen.ts";
+import { writeSafetensors } from "../../core/formats/safetensors.ts";
+import { readWeights } from "../../core/formats/weights.ts";
 import type { Gpu } from "../../core/gpu/gpu.ts";
-import type { StateEntry } from "../../core/nn/module.ts";
 import { parameters } from "../../core/nn/parameters.ts";
 import type { TrainingHooks } from "../../core/training/loop.ts";
 import {
@@ -72,13 +69,12 @@ export async function tuneFeatures(
   const network = new DemoFeatureNet(frames.nScenes);
   using store = parameters(gpu, network, { seed: settings.seed });
   if (weights !== undefined) {
-    const state: Record<string, StateEntry> = await network.stateDict();
-    using file = await readSafetensors(weights);
-    for (const name of file.names) {
-      const { shape } = file.info(name) ?? { shape: [] };
-      state[name] = { shape, data: toFloat32(await file.read(name)) };
-    }
-    network.loadStateDict(state, weights);
+    using file = await readWeights(weights);
+    const state = await readState(file, "stem.0.conv.weight");
+    network.loadStateDict(
+      { ...await network.stateDict(), ...state },
+      weights,
+    );
   }
   const curve = await trainFeatures(gpu, network, store, frames, settings, {
     checkpoint: tuning.checkpoint,

@@ -1,12 +1,9 @@
 import { fromFileUrl } from "@std/path";
 import { AutoencoderKL, DEMO_VAE } from "../../core/encoders/autoencoder_kl.ts";
-import {
-  readSafetensors,
-  toFloat32,
-  writeSafetensors,
-} from "../../core/formats/safetensors.ts";
+import { readState } from "../../core/encoders/frozen.ts";
+import { writeSafetensors } from "../../core/formats/safetensors.ts";
+import { readWeights } from "../../core/formats/weights.ts";
 import type { Gpu } from "../../core/gpu/gpu.ts";
-import type { StateDict } from "../../core/nn/module.ts";
 import { parameters } from "../../core/nn/parameters.ts";
 import {
   type AutoencoderSettings,
@@ -65,12 +62,8 @@ export async function tuneVae(
   const { frames, held, settings, out } = tuning;
   const vae = new AutoencoderKL(DEMO_VAE);
   if (tuning.weights !== undefined) {
-    using file = await readSafetensors(tuning.weights);
-    const state: Record<string, StateDict[string]> = {};
-    for (const name of file.names) {
-      const { shape } = file.info(name) ?? { shape: [] };
-      state[name] = { shape, data: toFloat32(await file.read(name)) };
-    }
+    using file = await readWeights(tuning.weights);
+    const state = await readState(file, "decoder.conv_in.weight");
     vae.loadStateDict(state, tuning.weights);
   }
   using store = parameters(gpu, vae, { seed: settings.seed });

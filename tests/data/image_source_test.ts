@@ -12,7 +12,9 @@ import { crop, type Image } from "../../core/formats/image.ts";
 import { writeNpz } from "../../core/formats/npy.ts";
 import { resizePillow } from "../../core/formats/pillow_resize.ts";
 import { symlink } from "../support/symlink.ts";
+import { formatUrl } from "../support/formats.ts";
 import { tinyFolder, tinyPng } from "../support/tiny_nuscenes.ts";
+import { zip } from "../support/zip.ts";
 
 function picture(width: number, height: number): Image {
   const data = Uint8Array.from(
@@ -146,6 +148,55 @@ Deno.test("openImages digests names and content, not times, sizes or the place",
   const before = await digestOf(npz);
   await write(levels.with(5, 9));
   assertNotEquals(await digestOf(npz), before);
+});
+
+Deno.test("openImages reads the images of an npz file beside anything else, and says that there is none", async () => {
+  using folder = tinyFolder();
+  const path = join(folder.path, "a.npz");
+  const options = { size: [4, 4], crop: "none", filter: "bilinear" } as const;
+  const data = Uint8Array.from(picture(4, 8).data);
+  await writeNpz(path, { images: { shape: [2, 4, 4, 3], data } });
+  const bytes = await Deno.readFile(path);
+  // In an archive written anew, since writeNpz writes arrays only.
+  const images = bytes.slice(
+    30 + "images.npy".length,
+    bytes.length - 22 - 46 - "images.npy".length,
+  );
+  const objects = await Deno.readFile(formatUrl("objects.npy"));
+  await Deno.writeFile(
+    path,
+    zip([
+      ["labels.npy", objects],
+      ["images.npy", images],
+      ["README.txt", { bytes: data, flags: 1 }],
+    ]),
+  );
+  {
+    using source = await openImages(path, options);
+    const items = await Array.fromAsync(source.load(0, 2));
+    assertEquals(items.flatMap(({ levels = [] }) => [...levels]), [...data]);
+  }
+  await Deno.writeFile(path, zip([["labels.npy", objects]]));
+  await assertRejects(
+    () => openImages(path, options),
+    Error,
+    "it holds labels: not read, needed one array of uint8",
+  );
+  for (const shape of [[0, 4, 4, 3], [2, 0, 4, 3], [2, 4, 0, 3]]) {
+    await writeNpz(path, { images: { shape, data: new Uint8Array(0) } });
+    await assertRejects(
+      () => openImages(path, options),
+      Error,
+      `there is no image in "images", its shape is (${shape.join(", ")})`,
+    );
+  }
+  const clips = { shape: [0, 2, 4, 4, 3], data: new Uint8Array(0) };
+  await writeNpz(path, { clips });
+  await assertRejects(
+    () => openImages(path, options, 2),
+    Error,
+    "there is no image",
+  );
 });
 
 Deno.test("openImages says what an npz file holds and what was needed", async () => {

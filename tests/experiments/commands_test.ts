@@ -175,6 +175,67 @@ Deno.test("embed refuses what it cannot do and says what to do", async () => {
   );
 });
 
+Deno.test("vae decode takes integers for names and latents beside any tensor, and refuses other names", async () => {
+  const folder = ".test/vae-names";
+  await Deno.remove(join(root, folder), { recursive: true }).catch(() => {});
+  await Deno.mkdir(join(root, folder), { recursive: true });
+  const data = new Float32Array(3 * 4 * 2 * 2);
+  const latents = { shape: [3, 4, 2, 2], data };
+  const decode = async (input: string, output: string) => {
+    const paths = ["--input", `${folder}/${input}`, "--output"];
+    const got = await task("vae", folder, "decode", ...paths, output);
+    return { ...got, lines: got.stderr.trim().split("\n") };
+  };
+  const filesOf = async (output: string) =>
+    (await Array.fromAsync(Deno.readDir(join(root, output))))
+      .map(({ name }) => name).sort();
+
+  const names = { shape: [3], data: BigInt64Array.of(0n, 1n, -2n) };
+  await writeNpz(join(root, folder, "a.npz"), { latents, names });
+  const done = await decode("a.npz", `${folder}/a`);
+  assertEquals(done.code, 0, done.stderr);
+  assertEquals(await filesOf(`${folder}/a`), ["-2.png", "0.png", "1.png"]);
+
+  // The published header of a tensor of another type, without its names.
+  const header = JSON.stringify({
+    latents: { dtype: "F32", shape: [3, 4, 2, 2], data_offsets: [0, 192] },
+    scale: { dtype: "F8_E4M3", shape: [4], data_offsets: [192, 196] },
+  });
+  const bytes = new Uint8Array(8 + header.length + 196);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true);
+  bytes.set(new TextEncoder().encode(header), 8);
+  await Deno.writeFile(join(root, folder, "b.safetensors"), bytes);
+  const beside = await decode("b.safetensors", `${folder}/b`);
+  assertEquals(beside.code, 0, beside.stderr);
+  assertEquals((await filesOf(`${folder}/b`)).length, 3);
+
+  const refused: Record<string, [Parameters<typeof writeNpz>[1], RegExp]> = {
+    "floats": [
+      { latents, names: { shape: [3], data: Float32Array.of(0, 1.5, 2) } },
+      /"names" holds no text at 1, needed 3 texts/,
+    ],
+    "too few": [
+      { latents, names: { shape: [2], data: ["a", "b"] } },
+      /"names" has shape \(2\), needed 3 texts/,
+    ],
+    "an empty name": [
+      { latents, names: { shape: [3], data: ["a", "..", "b"] } },
+      /"names" holds "\.\." at 1/,
+    ],
+    "no latent": [
+      { latents: { shape: [0, 4, 2, 2], data: new Float32Array(0) } },
+      /there is no latent in it, their shape is \(0, 4, 2, 2\)/,
+    ],
+  };
+  for (const [what, [arrays, message]] of Object.entries(refused)) {
+    await writeNpz(join(root, folder, "c.npz"), arrays);
+    const got = await decode("c.npz", `${folder}/c`);
+    assertEquals(got.code, 1, what);
+    assertEquals(got.lines.length, 1, got.stderr);
+    assertMatch(got.stderr, message);
+  }
+});
+
 Deno.test("vae encodes to latents and decodes them to the pictures", async () => {
   const { folder, images } = await pictures("vae");
   const latents = `${folder}/latents.npz`;
