@@ -134,7 +134,7 @@ async function train(args: readonly string[]): Promise<void> {
   const { out, data, steps, batch, lr, seed } = options;
   await checkOutput(out, "--out");
   using gpu = await Gpu.open();
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const reading = new ProgressLine("frames", () => gpu.memory().bytes);
   const frames = data === undefined
     ? await drawnFrames(gpu, options.scenes, (done, total) => {

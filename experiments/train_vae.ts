@@ -70,7 +70,7 @@ async function train(args: readonly string[]): Promise<void> {
   const steps = options.steps ?? (weights === undefined ? 8000 : 400);
   const lr = options.lr ?? (weights === undefined ? 2e-3 : 5e-4);
   using gpu = await Gpu.open();
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const demo = frontierPresets.demo;
   const drawing = new ProgressLine("draw", () => gpu.memory().bytes);
   const sizes = { ...demo, size };

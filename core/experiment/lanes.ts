@@ -14,7 +14,7 @@
 import { Gpu } from "../gpu/gpu.ts";
 import type { ExperimentContext, StageContext } from "./experiment.ts";
 import type { CommonFlags } from "./flags.ts";
-import { Interrupted } from "./interrupt.ts";
+import { Interrupted, StopFlag } from "./interrupt.ts";
 import type { Progress, StageProgress } from "./progress.ts";
 import { RunDirectory } from "./run_directory.ts";
 
@@ -40,7 +40,7 @@ interface Setup<P> {
   readonly flags: CommonFlags;
   readonly path: string;
   readonly command: string;
-  /** Exit status of a requested stop; 0 to go on. */
+  /** Of the run's flag. */
   readonly stop: SharedArrayBuffer;
 }
 
@@ -72,21 +72,13 @@ export function serveLane<P>(jobs: LaneJobs<P>): void {
     { params, flags, path, command, stop }: Setup<P>,
   ): Promise<StageContext<P>> => {
     const gpu = await Gpu.open();
-    const status = new Int32Array(stop);
     return {
       gpu,
       params,
       flags,
       command,
       run: RunDirectory.inside(path),
-      interrupt: {
-        get requested() {
-          return Atomics.load(status, 0) !== 0;
-        },
-        check() {
-          if (this.requested) throw new Interrupted(Atomics.load(status, 0));
-        },
-      },
+      interrupt: new StopFlag(stop),
       progress: (): Progress => ({
         update: (progress) =>
           tell({
@@ -113,6 +105,7 @@ export function serveLane<P>(jobs: LaneJobs<P>): void {
         );
       }
       context ??= await open(setup);
+      context.interrupt.check();
       const result = await job(context, data.input as never);
       tell({ kind: "done", result });
     } catch (error) {
@@ -157,7 +150,6 @@ export interface LaneTask {
 /** The threads of a run. */
 export class Lanes<P> implements Disposable {
   readonly #workers: readonly Worker[];
-  readonly #stop = new Int32Array(new SharedArrayBuffer(4));
   readonly #log: (line: string) => void;
 
   /**
@@ -174,14 +166,13 @@ export class Lanes<P> implements Disposable {
   ) {
     const { params, flags, run, command, interrupt } = context;
     this.#log = context.log;
-    interrupt.listen((status) => Atomics.store(this.#stop, 0, status));
     const setup: Setup<P> = {
       kind: "setup",
       params,
       flags,
       path: run.path,
       command,
-      stop: this.#stop.buffer as SharedArrayBuffer,
+      stop: interrupt.buffer,
     };
     this.#workers = Array.from({ length: count }, () => {
       const worker = new Worker(module, { type: "module" });
