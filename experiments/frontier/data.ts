@@ -339,16 +339,17 @@ export async function openPart(of: PartLatents): Promise<EncodedPart> {
   };
 }
 
-/** Frames that the network encodes at once. */
-const ENCODED_AT_ONCE = 32;
+/** Pixels that the network encodes at once: 32 frames of the demo. */
+const PIXELS_AT_ONCE = 2 ** 17;
 
 /**
  * Encodes the frames of a part that the cache does not have. While the network
- * encodes some frames, two threads read those of the next two rounds.
+ * encodes some frames, two threads read those of the next two rounds. A round
+ * is kept when it is done.
  *
  * @param of which part
- * @param options which share of the shards to encode, if not all; told after
- *   every round; asked between shards
+ * @param options which share of the shards to encode, if not all; told before
+ *   and after every round; asked before it
  * @returns undefined if it was asked to stop
  */
 export async function encodePart(
@@ -359,40 +360,31 @@ export async function encodePart(
 ): Promise<EncodingFacts | undefined> {
   const { data, part: { paths }, networks, size } = of;
   const shards = shardsOf(of);
-  const own = shards.size;
-  const total = Math.ceil(paths.length / (options.share?.of ?? 1));
-  let done = 0;
+  const atOnce = Math.max(1, Math.floor(PIXELS_AT_ONCE / size ** 2));
   using loader = new FrameLoader();
   let waitingSeconds = 0;
   let networkSeconds = 0;
   const encoded = await encodeLatents({
     ...shards,
-    ...(options.share ? { share: options.share } : {}),
-    ...(options.shouldStop ? { shouldStop: options.shouldStop } : {}),
-    encode: async (start, end) => {
-      const ahead = 2 * ENCODED_AT_ONCE;
+    ...options,
+    encode: async function* (start, end) {
       const some = paths.slice(start, end);
-      const stream = streamFrames(
-        loader,
-        data.root,
-        some,
-        size,
-        "lanczos",
-        ahead,
-      );
-      const latents = new Float32Array((end - start) * own);
-      for (let i = start; i < end; i += ENCODED_AT_ONCE) {
-        const count = Math.min(ENCODED_AT_ONCE, end - i);
+      const { root } = data;
+      const ahead = 2 * atOnce;
+      const stream = streamFrames(loader, root, some, size, "lanczos", ahead);
+      for (let i = start; i < end; i += atOnce) {
         const asked = performance.now();
-        const frames = await nextFrames(stream, count, size);
+        const frames = await nextFrames(
+          stream,
+          Math.min(atOnce, end - i),
+          size,
+        );
         const came = performance.now();
-        latents.set(await networks.encode(frames), (i - start) * own);
+        const latents = await networks.encode(frames);
         waitingSeconds += (came - asked) / 1000;
         networkSeconds += (performance.now() - came) / 1000;
-        done += count;
-        options.progress(done, Math.max(done, total));
+        yield latents;
       }
-      return latents;
     },
   });
   return encoded === undefined
