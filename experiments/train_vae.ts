@@ -90,7 +90,10 @@ async function train(args: readonly string[]): Promise<void> {
   const framesOf = (scenes: readonly Scene[], most: number) => {
     const keyframes = scenes.flatMap((scene) => scene.keyframes);
     const paths = keyframes.map((keyframe) => keyframe.imagePath);
-    return spacedFrames(root, paths, size, most);
+    return spacedFrames(root, paths, size, most, (done, total) => {
+      reading.update({ done, total, waitsFor: "reading" });
+      interrupt.check();
+    });
   };
   const frames = await framesOf(split.train, options.frames);
   const held = await framesOf(
@@ -128,8 +131,9 @@ async function train(args: readonly string[]): Promise<void> {
         ? "the demo's VAE, trained here"
         : `the demo's VAE, trained on frames of ${basename(data)}`,
     },
-    progress: ({ step, loss }) =>
-      line.update({ done: step, total: steps, loss }),
+    progress: ({ step, steps, ...loss }) =>
+      line.update({ done: step, total: steps, ...loss }),
+    check: () => interrupt.check(),
     shouldStop: () => interrupt.requested,
   });
   line.end();

@@ -192,11 +192,15 @@ function streamFrames(
   return loader.load(files, { size: square, crop: "centre", filter }, ahead);
 }
 
+/** Told after every frame; what it throws ends the reading. */
+type FramesRead = (done: number, total: number) => void;
+
 /** The next frames of a stream: (count, size, size, 3) levels. */
 async function nextFrames(
   stream: AsyncGenerator<LoadedFrame>,
   count: number,
   size: number,
+  progress: FramesRead = () => {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const own = size * size * 3;
   const frames = new Uint8Array(count * own);
@@ -208,6 +212,7 @@ async function nextFrames(
       throw new Error(`Cannot read ${path}: ${error ?? "no image"}`);
     }
     frames.set(image.data, i * own);
+    progress(i + 1, count);
   }
   return frames;
 }
@@ -220,6 +225,7 @@ async function nextFrames(
  * @param paths image paths
  * @param size side in pixels
  * @param filter as Pillow's
+ * @param progress told after every frame; what it throws ends the reading
  * @returns (n, size, size, 3) levels
  * @throws {Error} naming the first image that cannot be read
  */
@@ -229,9 +235,10 @@ export async function readFrames(
   paths: readonly string[],
   size: number,
   filter: FrameFilter,
+  progress?: FramesRead,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const stream = streamFrames(loader, root, paths, size, filter);
-  return await nextFrames(stream, paths.length, size);
+  return await nextFrames(stream, paths.length, size, progress);
 }
 
 /**
@@ -255,16 +262,25 @@ export function spaced<T>(list: readonly T[], most: number): T[] {
  * @param paths image paths
  * @param size side in pixels
  * @param most how many at most
+ * @param progress told after every frame; what it throws ends the reading
  */
 export async function spacedFrames(
   root: string,
   paths: readonly string[],
   size: number,
   most: number,
+  progress?: FramesRead,
 ): Promise<FrameSet> {
   using loader = new FrameLoader();
   const some = spaced(paths, most);
-  const levels = await readFrames(loader, root, some, size, "lanczos");
+  const levels = await readFrames(
+    loader,
+    root,
+    some,
+    size,
+    "lanczos",
+    progress,
+  );
   return { size, levels };
 }
 
