@@ -7,8 +7,10 @@
 import { parseArgs } from "@std/cli";
 import { z } from "zod";
 import { writeDriveworld } from "../core/data/driveworld/write.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
+import { runCommand } from "../core/experiment/command.ts";
+import { Interrupt } from "../core/experiment/interrupt.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
+import { Gpu } from "../core/gpu/gpu.ts";
 
 const HELP = `data:driveworld: draws the embedded world in nuScenes' layout
 
@@ -18,7 +20,7 @@ const HELP = `data:driveworld: draws the embedded world in nuScenes' layout
   --size WxH      pixels of a frame (64x64)
 
 The first 80 % of the scenes are for training, 10 % for validation, the rest
-for testing.`;
+for testing. Interrupted, the same command goes on.`;
 
 const Options = z.strictObject({
   _: z.tuple([], "options begin with --"),
@@ -45,6 +47,7 @@ async function draw(args: readonly string[]): Promise<void> {
   const train = Math.min(scenes - 2, Math.round(0.8 * scenes));
   const val = Math.max(1, Math.round(0.1 * scenes));
   using gpu = await Gpu.open();
+  using interrupt = await Interrupt.open();
   const line = new ProgressLine("draw", () => gpu.memory().bytes);
   await writeDriveworld(gpu, out, {
     train: seeds.slice(0, train),
@@ -52,19 +55,10 @@ async function draw(args: readonly string[]): Promise<void> {
     test: seeds.slice(Math.min(scenes - 1, train + val)),
     size: [width, height],
     progress: (done, total) => line.update({ done, total }),
+    check: () => interrupt.check(),
   });
   line.end();
   console.log(`${scenes} scenes of 40 frames are in ${out}`);
 }
 
-if (import.meta.main) {
-  if (Deno.args.includes("--help")) console.log(HELP);
-  else {
-    try {
-      await draw(Deno.args);
-    } catch (error) {
-      console.error((error as Error).message);
-      Deno.exit(1);
-    }
-  }
-}
+if (import.meta.main) await runCommand(HELP, draw, Deno.args);

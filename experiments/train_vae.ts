@@ -77,10 +77,8 @@ async function train(args: readonly string[]): Promise<void> {
   const root = data ?? worldFolder("data", sizes);
   if (data === undefined) {
     await embeddedWorld(gpu, "data", sizes, {
-      progress: (done, total) => {
-        drawing.update({ done, total });
-        interrupt.check();
-      },
+      progress: (done, total) => drawing.update({ done, total }),
+      check: () => interrupt.check(),
     });
     drawing.end();
   }

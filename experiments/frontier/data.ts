@@ -143,14 +143,14 @@ export function worldFolder(
  * @param gpu device
  * @param cache folder of drawn worlds
  * @param sizes scenes and side of a frame
- * @param options told after every scene; which share of the scenes to draw, if
- *   not all
+ * @param options told at the start and after every scene; called before some
+ *   frames; which share of the scenes to draw, if not all
  */
 export async function embeddedWorld(
   gpu: Gpu,
   cache: string,
   sizes: WorldSizes,
-  options: Pick<DriveworldOptions, "progress" | "share">,
+  options: Pick<DriveworldOptions, "progress" | "share" | "check">,
 ): Promise<void> {
   const { trainScenes, testScenes, size } = sizes;
   const seeds = (start: number, count: number) =>
