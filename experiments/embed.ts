@@ -171,7 +171,7 @@ async function embed(args: readonly string[]): Promise<void> {
   );
   const folder = join("runs", "embed", key.slice(0, 16));
 
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const line = new ProgressLine(name, () => gpu.memory().bytes);
   // Inception truncates to levels: a quarter of one keeps them.
   const lift = network instanceof InceptionV3 ? 0.25 : 0;

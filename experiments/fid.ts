@@ -204,7 +204,7 @@ async function score(args: readonly string[]): Promise<void> {
   const digest = await digestFile(weights);
   const root = fromFileUrl(new URL("..", import.meta.url));
   const code = await digestSources(root);
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const name = isSmall
     ? file.metadata.title ?? "the demo's feature network, not Inception"
     : "Inception-v3";

@@ -97,12 +97,14 @@ class Team implements Disposable {
 
 /** Draws the embedded world, unless a dataset was given or it was drawn. */
 async function draw(context: Context, team: Team): Promise<void> {
-  const { gpu, params, flags } = context;
+  const { gpu, params, flags, interrupt } = context;
   if (flags.data !== undefined) return;
   const label = "draw the embedded world";
   const shares = team.shares().map((share) => ({ input: { share }, label }));
   await team.all(label, "draw", shares);
-  await embeddedWorld(gpu, flags.cache, params, {});
+  await embeddedWorld(gpu, flags.cache, params, {
+    check: () => interrupt.check(),
+  });
 }
 
 /** Fine-tunes the networks that need it; says how the features were. */

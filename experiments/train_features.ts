@@ -77,6 +77,7 @@ async function drawnFrames(
   const scenes: number[] = [];
   const targets: FrameTargets[] = [];
   for (let seed = 0; seed < count; seed++) {
+    report(seed, count);
     const world = makeWorld(seed);
     const seen = drive(world).filter((_, i) => i % 10 === 0)
       .map((state) => frameScene(world, state));
@@ -103,7 +104,6 @@ async function drawnFrames(
         ],
       });
     }
-    report(seed + 1, count);
   }
   const levels = new Uint8Array(
     parts.reduce((sum, { length }) => sum + length, 0),
@@ -117,7 +117,10 @@ async function drawnFrames(
 }
 
 /** Training scenes of a recorded dataset. */
-async function recordedFrames(root: string): Promise<LabelledFrames> {
+async function recordedFrames(
+  root: string,
+  report: Report,
+): Promise<LabelledFrames> {
   const dataset = await readNuscenes(root, { cache: "data/index" });
   const { train } = splitScenes(dataset, await ownSplit(root));
   const frames = train.flatMap(({ keyframes }, scene) =>
@@ -126,7 +129,7 @@ async function recordedFrames(root: string): Promise<LabelledFrames> {
   const paths = frames.map(({ imagePath }) => imagePath);
   using loader = new FrameLoader();
   return {
-    levels: await readFrames(loader, root, paths, SIZE, "bicubic"),
+    levels: await readFrames(loader, root, paths, SIZE, "bicubic", report),
     scenes: frames.map(({ scene }) => scene),
     nScenes: train.length,
   };
@@ -137,14 +140,15 @@ async function train(args: readonly string[]): Promise<void> {
   const { out, data, steps, batch, lr, seed } = options;
   await checkOutput(out, "--out");
   using gpu = await Gpu.open();
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const reading = new ProgressLine("frames", () => gpu.memory().bytes);
+  const report: Report = (done, total) => {
+    reading.update({ done, total });
+    interrupt.check();
+  };
   const frames = data === undefined
-    ? await drawnFrames(gpu, options.scenes, (done, total) => {
-      reading.update({ done, total });
-      interrupt.check();
-    })
-    : await recordedFrames(data);
+    ? await drawnFrames(gpu, options.scenes, report)
+    : await recordedFrames(data, report);
   reading.end();
   const { scenes, targets } = frames;
   const levels = digestBytes(frames.levels);
@@ -166,8 +170,9 @@ async function train(args: readonly string[]): Promise<void> {
       title:
         `the demo's feature network, trained on ${named} (192 features, not Inception)`,
     },
-    progress: ({ step, loss }) =>
-      line.update({ done: step, total: steps, loss }),
+    progress: ({ step, steps, ...loss }) =>
+      line.update({ done: step, total: steps, ...loss }),
+    check: () => interrupt.check(),
     shouldStop: () => interrupt.requested,
   });
   line.end();

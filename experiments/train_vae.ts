@@ -72,17 +72,15 @@ async function train(args: readonly string[]): Promise<void> {
   const steps = options.steps ?? (weights === undefined ? 8000 : 400);
   const lr = options.lr ?? (weights === undefined ? 2e-3 : 5e-4);
   using gpu = await Gpu.open();
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const demo = frontierPresets.demo;
   const drawing = new ProgressLine("draw", () => gpu.memory().bytes);
   const sizes = { ...demo, size };
   const root = data ?? worldFolder("data", sizes);
   if (data === undefined) {
     await embeddedWorld(gpu, "data", sizes, {
-      progress: (done, total) => {
-        drawing.update({ done, total });
-        interrupt.check();
-      },
+      progress: (done, total) => drawing.update({ done, total }),
+      check: () => interrupt.check(),
     });
     drawing.end();
   }
@@ -92,7 +90,10 @@ async function train(args: readonly string[]): Promise<void> {
   const framesOf = (scenes: readonly Scene[], most: number) => {
     const keyframes = scenes.flatMap((scene) => scene.keyframes);
     const paths = keyframes.map((keyframe) => keyframe.imagePath);
-    return spacedFrames(root, paths, size, most);
+    return spacedFrames(root, paths, size, most, (done, total) => {
+      reading.update({ done, total, waitsFor: "reading" });
+      interrupt.check();
+    });
   };
   const frames = await framesOf(split.train, options.frames);
   const held = await framesOf(
@@ -134,8 +135,9 @@ async function train(args: readonly string[]): Promise<void> {
         ? "the demo's VAE, trained here"
         : `the demo's VAE, trained on frames of ${basename(data)}`,
     },
-    progress: ({ step, loss }) =>
-      line.update({ done: step, total: steps, loss }),
+    progress: ({ step, steps, ...loss }) =>
+      line.update({ done: step, total: steps, ...loss }),
+    check: () => interrupt.check(),
     shouldStop: () => interrupt.requested,
   });
   line.end();

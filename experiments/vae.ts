@@ -99,7 +99,7 @@ async function encode(
   const folder = join("runs", "vae", key.slice(0, 16));
   const side = size / vae.factor;
   const own = CHANNELS * side * side;
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const line = new ProgressLine("encode", () => gpu.memory().bytes);
   const result = await encodeImages({
     gpu,
@@ -275,7 +275,7 @@ async function decode(
   }
   const own = data.length / count;
   const pixels = [height * vae.factor, width * vae.factor] as const;
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const line = new ProgressLine("decode", () => gpu.memory().bytes);
   const missing: number[] = [];
   for (const [i, file] of files.entries()) {

@@ -135,7 +135,7 @@ async function execute<P>(
   const words = ["./run", `exp:${experiment.name}`, ...args.map(quoted)];
   const command = words.filter((word) => word !== "--fresh").join(" ");
   const started = new Date().toISOString();
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const keep = (line: string) =>
     Deno.writeTextFileSync(
       run.file("log.txt"),
