@@ -12,7 +12,7 @@ import { frameScene } from "../core/data/driveworld/frame.ts";
 import { renderFrames } from "../core/data/driveworld/render.ts";
 import { makeWorld } from "../core/data/driveworld/world.ts";
 import { readNuscenes } from "../core/data/nuscenes.ts";
-import { splitScenes } from "../core/data/splits.ts";
+import { readSplit, splitScenes } from "../core/data/splits.ts";
 import {
   parseCommand,
   positiveInteger,
@@ -27,7 +27,7 @@ import type {
   FrameTargets,
   LabelledFrames,
 } from "../core/training/scene_features.ts";
-import { ownSplit, readFrames } from "./frontier/data.ts";
+import { readFrames } from "./frontier/data.ts";
 import { tuneFeatures } from "./frontier/tune_features.ts";
 
 const HELP = `train:features: trains the small feature network of FID and KID
@@ -116,7 +116,7 @@ async function drawnFrames(
 /** Training scenes of a recorded dataset. */
 async function recordedFrames(root: string): Promise<LabelledFrames> {
   const dataset = await readNuscenes(root, { cache: "data/index" });
-  const { train } = splitScenes(dataset, await ownSplit(root));
+  const { train } = splitScenes(dataset, await readSplit(root));
   const frames = train.flatMap(({ keyframes }, scene) =>
     keyframes.map(({ imagePath }) => ({ scene, imagePath }))
   );

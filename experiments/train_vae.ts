@@ -7,7 +7,7 @@
 import { basename, join } from "@std/path";
 import { z } from "zod";
 import type { Scene } from "../core/data/scene.ts";
-import { splitScenes } from "../core/data/splits.ts";
+import { readSplit, splitScenes } from "../core/data/splits.ts";
 import { readNuscenes } from "../core/data/nuscenes.ts";
 import {
   parseCommand,
@@ -20,12 +20,7 @@ import { ProgressLine } from "../core/experiment/progress.ts";
 import { digestText } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
-import {
-  embeddedWorld,
-  ownSplit,
-  spacedFrames,
-  worldFolder,
-} from "./frontier/data.ts";
+import { embeddedWorld, spacedFrames, worldFolder } from "./frontier/data.ts";
 import { frontierPresets } from "./frontier/params.ts";
 import { SHIPPED_VAE, tuneVae } from "./frontier/tune_vae.ts";
 
@@ -85,7 +80,7 @@ async function train(args: readonly string[]): Promise<void> {
     drawing.end();
   }
   const dataset = await readNuscenes(root, { cache: "data/index" });
-  const split = splitScenes(dataset, await ownSplit(root));
+  const split = splitScenes(dataset, await readSplit(root));
   const reading = new ProgressLine("read frames", () => gpu.memory().bytes);
   const framesOf = (scenes: readonly Scene[], most: number) => {
     const keyframes = scenes.flatMap((scene) => scene.keyframes);

@@ -43,6 +43,16 @@ export interface ExperimentContext<P> extends StageContext<P> {
   readonly interrupt: Interrupt;
 }
 
+/** What a run would do. */
+export interface Plan {
+  /** Printed for `--dry-run`. */
+  readonly text: string;
+  /** Lines that a run begins with. */
+  readonly notes: readonly string[];
+  /** Gives what changes the result beside the parameters, such as digests. */
+  readonly inputs: () => Promise<Readonly<Record<string, string>>>;
+}
+
 /** A result of the paper as an executable module. */
 export interface Experiment<P> {
   /** Name of the task and of the run folder. */
@@ -57,20 +67,12 @@ export interface Experiment<P> {
   readonly presets: Readonly<Record<PresetName, P>>;
   /** Flags that take files of weights, with their descriptions. */
   readonly files: Readonly<Record<string, string>>;
-  /**
-   * What a run would do, for `--dry-run`; also called before every run, to
-   * refuse what cannot work.
-   */
+  /** Plans a run; refuses, before any work, what cannot work. */
   readonly plan: (
     params: P,
     flags: CommonFlags,
     gpu: Gpu,
-  ) => Promise<string> | string;
-  /** Inputs beside the parameters that change the result, such as digests. */
-  readonly inputs: (
-    params: P,
-    flags: CommonFlags,
-  ) => Promise<Readonly<Record<string, string>>>;
+  ) => Promise<Plan>;
   /** Runs it, up to the report in the run folder. */
   readonly run: (context: ExperimentContext<P>) => Promise<void>;
 }
@@ -113,10 +115,10 @@ async function execute<P>(
   using gpu = await Gpu.open();
   const plan = await experiment.plan(params, flags, gpu);
   if (flags.dryRun) {
-    console.log(plan);
+    console.log(plan.text);
     return 0;
   }
-  const inputs = await experiment.inputs(params, flags);
+  const inputs = await plan.inputs();
   const sources = await digestSources(PROJECT);
   const identity = { experiment: experiment.name, params, inputs };
   using run = await RunDirectory.open(
@@ -143,6 +145,11 @@ async function execute<P>(
       { append: true },
     );
   keep(command);
+  const log = (line: string) => {
+    keep(line);
+    console.error(line);
+  };
+  plan.notes.forEach(log);
   try {
     await experiment.run({
       gpu,
@@ -153,10 +160,7 @@ async function execute<P>(
       command,
       progress: (label) =>
         new ProgressLine(label, () => gpu.memory().bytes, keep),
-      log: (line) => {
-        keep(line);
-        console.error(line);
-      },
+      log,
     });
   } catch (error) {
     keep(`Stopped: ${(error as Error).message}`);
