@@ -16,6 +16,7 @@ import {
   parseCommand,
   positiveInteger,
   runCommand,
+  seedNumber,
 } from "../core/experiment/command.ts";
 import { nearest, UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
@@ -68,7 +69,7 @@ const Options = z.strictObject({
     .default("authors"),
   clip: positiveInteger.multipleOf(2, "it needs an even number").optional(),
   tokens: z.boolean().default(false),
-  project: z.coerce.number("it needs a seed").int().min(0).optional(),
+  project: seedNumber.optional(),
   half: z.boolean().default(false),
   batch: positiveInteger.default(8),
 });

@@ -16,7 +16,9 @@ import { readSplit, splitScenes } from "../core/data/splits.ts";
 import {
   parseCommand,
   positiveInteger,
+  positiveNumber,
   runCommand,
+  seedNumber,
 } from "../core/experiment/command.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
@@ -55,8 +57,8 @@ const Options = z.strictObject({
   scenes: positiveInteger.min(2, "it needs at least 2").default(400),
   steps: positiveInteger.default(6000),
   batch: positiveInteger.multipleOf(8, "it needs a multiple of 8").default(64),
-  lr: z.coerce.number("it needs a number").positive().default(3e-3),
-  seed: z.coerce.number("it needs a seed").int().min(0).default(0),
+  lr: positiveNumber.default(3e-3),
+  seed: seedNumber.default(0),
 });
 
 /** Side of the frames, in pixels. */

@@ -12,7 +12,9 @@ import { readNuscenes } from "../core/data/nuscenes.ts";
 import {
   parseCommand,
   positiveInteger,
+  positiveNumber,
   runCommand,
+  seedNumber,
 } from "../core/experiment/command.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
@@ -51,9 +53,9 @@ const Options = z.strictObject({
   weights: z.string().min(1).optional(),
   steps: positiveInteger.optional(),
   batch: positiveInteger.default(16),
-  lr: z.coerce.number("it needs a number").positive().optional(),
+  lr: positiveNumber.optional(),
   frames: positiveInteger.default(8000),
-  seed: z.coerce.number("it needs a seed").int().min(0).default(0),
+  seed: seedNumber.default(0),
   size: positiveInteger.multipleOf(8, "it needs a multiple of 8").default(64),
 });
 
