@@ -12,7 +12,10 @@ export const frontierParams = z.strictObject({
   recipe: z.enum(["visible", "paper", "both"]).describe(
     "visible: the network sees the present token by token; paper: as published, it does not; both: one after the other",
   ),
-  seeds: z.array(z.int().min(0)).min(1).describe(
+  seeds: z.array(z.int().min(0)).min(1).refine(
+    (seeds) => new Set(seeds).size === seeds.length,
+    "it needs each seed once",
+  ).describe(
     "seeds of weights, order and noise, one training each",
   ),
   size: z.int().min(16).multipleOf(8, "it needs a multiple of 8")
@@ -25,7 +28,9 @@ export const frontierParams = z.strictObject({
   ),
   horizon: z.int().min(2).describe("frames predicted at 2 Hz"),
   patch: z.int().min(1).describe("side of a token in latent pixels"),
-  dim: z.int().min(16).describe("width of the transformer"),
+  dim: z.int().min(16).multipleOf(2, "it needs an even number").describe(
+    "width of the transformer",
+  ),
   blocks: z.int().min(1).describe("blocks of the transformer"),
   heads: z.int().min(1).describe("attention heads"),
   hidden: z.int().min(16).describe("hidden width of the MLP baseline"),
