@@ -22,7 +22,7 @@ import { nearest, UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput, writeRows } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
-import { digestText } from "../core/experiment/run_directory.ts";
+import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
 import { readWeights } from "../core/formats/weights.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
@@ -50,6 +50,7 @@ ${LIST}
   --project SEED        project to 384 by the frozen orthogonal map of a seed
   --half                keep matrices as 16-bit floats
   --batch N             images at once (8; a clip counts as one)
+  --cache DIR           working folder (runs/embed)
 
 Interrupted, the same command goes on. Unreadable images are named and left
 out.`;
@@ -72,6 +73,7 @@ const Options = z.strictObject({
   project: seedNumber.optional(),
   half: z.boolean().default(false),
   batch: positiveInteger.default(8),
+  cache: z.string().default(join("runs", "embed")),
 });
 
 /** Images between two writes to disk. */
@@ -119,6 +121,7 @@ async function embed(args: readonly string[]): Promise<void> {
     : entry.recommended ?? entry.frames;
   const { side, crop, filter } = frames;
   await checkOutput(output);
+  await checkFolder(options.cache, "--cache");
   const path = await weightsOf(name, options.weights);
   using source = await openImages(input, {
     size: [side, side],
@@ -158,7 +161,7 @@ async function embed(args: readonly string[]): Promise<void> {
       half,
     ]),
   );
-  const folder = join("runs", "embed", key.slice(0, 16));
+  const folder = join(options.cache, key.slice(0, 16));
 
   using interrupt = new Interrupt();
   const line = new ProgressLine(name, () => gpu.memory().bytes);

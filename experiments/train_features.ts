@@ -23,7 +23,7 @@ import {
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
-import { digestText } from "../core/experiment/run_directory.ts";
+import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
 import type {
   FrameTargets,
@@ -43,6 +43,7 @@ const HELP = `train:features: trains the small feature network of FID and KID
   --batch N         frames of a step, a multiple of 8 (64)
   --lr X            peak learning rate of AdamW (0.003)
   --seed S          of weights, order, damage and dropout (0)
+  --cache DIR       indexes and checkpoints (data)
 
 Its numbers are not those of Inception-v3: the report names the network that
 scored. Interrupted, the same command goes on from the last checkpoint.`;
@@ -59,6 +60,7 @@ const Options = z.strictObject({
   batch: positiveInteger.multipleOf(8, "it needs a multiple of 8").default(64),
   lr: positiveNumber.default(3e-3),
   seed: seedNumber.default(0),
+  cache: z.string().default("data"),
 });
 
 /** Side of the frames, in pixels. */
@@ -116,8 +118,11 @@ async function drawnFrames(
 }
 
 /** Training scenes of a recorded dataset. */
-async function recordedFrames(root: string): Promise<LabelledFrames> {
-  const dataset = await readNuscenes(root, { cache: "data/index" });
+async function recordedFrames(
+  root: string,
+  cache: string,
+): Promise<LabelledFrames> {
+  const dataset = await readNuscenes(root, { cache: join(cache, "index") });
   const { train } = splitScenes(dataset, await readSplit(root));
   const frames = train.flatMap(({ keyframes }, scene) =>
     keyframes.map(({ imagePath }) => ({ scene, imagePath }))
@@ -132,9 +137,10 @@ async function recordedFrames(root: string): Promise<LabelledFrames> {
 }
 
 async function train(args: readonly string[]): Promise<void> {
-  const options = parseCommand(Options, [], args);
+  const { cache, ...options } = parseCommand(Options, [], args);
   const { out, data, steps, batch, lr, seed } = options;
   await checkOutput(out, "--out");
+  await checkFolder(cache, "--cache");
   using gpu = await Gpu.open();
   using interrupt = new Interrupt();
   const reading = new ProgressLine("frames", () => gpu.memory().bytes);
@@ -143,10 +149,10 @@ async function train(args: readonly string[]): Promise<void> {
       reading.update({ done, total });
       interrupt.check();
     })
-    : await recordedFrames(data);
+    : await recordedFrames(data, cache);
   reading.end();
   const key = await digestText(JSON.stringify(options));
-  const folder = join("runs", "train-features", key.slice(0, 16));
+  const folder = join(cache, "train-features", key.slice(0, 16));
   await Deno.mkdir(folder, { recursive: true });
   const line = new ProgressLine("train", () => gpu.memory().bytes);
   const named = data === undefined ? "the embedded world" : basename(data);

@@ -21,7 +21,11 @@ import { UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput, writeRows } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
-import { digestText, writeAtomic } from "../core/experiment/run_directory.ts";
+import {
+  checkFolder,
+  digestText,
+  writeAtomic,
+} from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
 import { readNpz } from "../core/formats/npy.ts";
 import { encodePng } from "../core/formats/png.ts";
@@ -41,6 +45,7 @@ const HELP = `vae encode|decode: images to latents and back
   --size N          side the images are cropped and resized to, Lanczos
                     (256; 64 for the demo's)
   --batch N         images at once (1; 16 for the demo's)
+  --cache DIR       working folder of encode (runs/vae)
 
 Latents are the posterior's mean, scaled, (n, 4, height, width). Interrupted,
 the same command goes on. Unreadable images are named and left out.`;
@@ -55,6 +60,7 @@ const Options = z.strictObject({
   weights: z.string().min(1).optional(),
   size: positiveInteger.optional(),
   batch: positiveInteger.optional(),
+  cache: z.string().default(join("runs", "vae")),
 });
 
 const SHIPPED = fromFileUrl(
@@ -79,6 +85,7 @@ async function encode(
     );
   }
   await checkOutput(output);
+  await checkFolder(options.cache, "--cache");
   using source = await openImages(input, {
     size: [size, size],
     crop: "centre",
@@ -86,7 +93,7 @@ async function encode(
   });
   const digest = await digestFile(weights);
   const key = await digestText(`${digest} ${source.digest} ${size}`);
-  const folder = join("runs", "vae", key.slice(0, 16));
+  const folder = join(options.cache, key.slice(0, 16));
   const side = size / vae.factor;
   const own = CHANNELS * side * side;
   using interrupt = new Interrupt();
@@ -178,7 +185,7 @@ async function decode(
   const { input, output, batch = isDemo ? 16 : 1 } = options;
   const { shape, data, names } = await readLatents(input);
   const [count = 0, , height = 0, width = 0] = shape;
-  await Deno.mkdir(output, { recursive: true });
+  await checkFolder(output, "--output");
   const files = Array.from({ length: count }, (_, i) => {
     const name = names[i] ?? String(i).padStart(5, "0");
     return join(output, `${basename(name).replace(/\.\w+$/, "")}.png`);

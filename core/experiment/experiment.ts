@@ -9,8 +9,10 @@ import {
   UsageError,
 } from "./flags.ts";
 import { Interrupt, Interrupted, type InterruptState } from "./interrupt.ts";
+import { messageOf, quoted } from "./permissions.ts";
 import { type Progress, ProgressLine } from "./progress.ts";
 import {
+  checkFolder,
   digestSources,
   readJson,
   RunDirectory,
@@ -84,13 +86,6 @@ export function defineExperiment<P>(experiment: Experiment<P>): Experiment<P> {
 
 const PROJECT = fromFileUrl(new URL("../..", import.meta.url));
 
-/** Quotes a word of a command where a shell would split it. */
-function quoted(word: string): string {
-  return /^[\w./:,=@+-]+$/.test(word)
-    ? word
-    : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
 async function execute<P>(
   experiment: Experiment<P>,
   args: readonly string[],
@@ -101,10 +96,11 @@ async function execute<P>(
     experiment.files,
     args,
   );
+  const name = `exp:${experiment.name}`;
   if (flags.help) {
     console.log(
       helpText(
-        `exp:${experiment.name}: ${experiment.title} (${experiment.source})`,
+        `${name}: ${experiment.title} (${experiment.source})`,
         experiment.params,
         experiment.presets,
         experiment.files,
@@ -112,6 +108,8 @@ async function execute<P>(
     );
     return 0;
   }
+  await checkFolder(flags.out, "--out");
+  await checkFolder(flags.cache, "--cache");
   using gpu = await Gpu.open();
   const plan = await experiment.plan(params, flags, gpu);
   if (flags.dryRun) {
@@ -134,7 +132,7 @@ async function execute<P>(
     console.log(`Finished before; the report is ${report}`);
     return 0;
   }
-  const words = ["./run", `exp:${experiment.name}`, ...args.map(quoted)];
+  const words = ["./run", name, ...args.map(quoted)];
   const command = words.filter((word) => word !== "--fresh").join(" ");
   const started = new Date().toISOString();
   using interrupt = new Interrupt();
@@ -206,7 +204,7 @@ export async function main<P>(
   } catch (error) {
     if (args.includes("--debug")) throw error;
     status = error instanceof UsageError ? 2 : 1;
-    console.error((error as Error).message);
+    console.error(messageOf(error, `exp:${experiment.name}`, args));
     if (status === 2) console.error("See --help");
   }
   Deno.exit(status);

@@ -42,6 +42,7 @@ export async function checkOutput(
     (await Deno.open(trial, { create: true, write: true })).close();
     await Deno.remove(trial);
   } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     throw new Error(
       `Cannot write ${path}: ${(error as Error).message}`,
     );
