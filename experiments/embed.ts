@@ -20,7 +20,12 @@ import {
 } from "../core/experiment/command.ts";
 import { nearest, UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
-import { checkOutput, writeRows } from "../core/experiment/output.ts";
+import {
+  checkLost,
+  checkOutput,
+  counted,
+  writeRows,
+} from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
@@ -51,9 +56,10 @@ ${LIST}
   --half                keep matrices as 16-bit floats
   --batch N             images at once (8; a clip counts as one)
   --cache DIR           working folder (runs/embed)
+  --allow-missing       write even if more than 1 % cannot be read
 
 Interrupted, the same command goes on. Unreadable images are named and left
-out.`;
+out; the file lists them as left_out.`;
 
 const Options = z.strictObject({
   _: z.tuple(
@@ -74,6 +80,7 @@ const Options = z.strictObject({
   half: z.boolean().default(false),
   batch: positiveInteger.default(8),
   cache: z.string().default(join("runs", "embed")),
+  allowMissing: z.boolean().default(false),
 });
 
 /** Images between two writes to disk. */
@@ -102,7 +109,11 @@ async function weightsOf(name: string, given?: string): Promise<string> {
 type Apply = (frames: Tensor) => Tensor;
 
 async function embed(args: readonly string[]): Promise<void> {
-  const options = parseCommand(Options, ["tokens", "half"], args);
+  const options = parseCommand(
+    Options,
+    ["tokens", "half", "allowMissing"],
+    args,
+  );
   const [name] = options._;
   const entry = encoders[name];
   if (entry === undefined) {
@@ -184,12 +195,25 @@ async function embed(args: readonly string[]): Promise<void> {
   line.end();
   if (result === undefined) return interrupt.check();
   const { data, names, lost, rate } = result;
-  for (const item of lost) console.error(`Left out ${item}`);
+  checkLost(
+    `embed ${input}`,
+    lost,
+    source.names.length,
+    options.allowMissing,
+  );
+  for (const item of source.rest) {
+    console.error(`Left out ${item}: it fills no clip of ${clip}`);
+  }
+  const used = new Set(names);
   await writeRows(output, {
     name: "embeddings",
     shape: [names.length, ...rowShape],
     data,
     names,
+    leftOut: [
+      ...source.names.filter((item) => !used.has(item)),
+      ...source.rest,
+    ],
     about: {
       encoder: name,
       weights: digest,
@@ -203,9 +227,9 @@ async function embed(args: readonly string[]): Promise<void> {
     ? `, ${rate.toFixed(1)} a second on ${gpu.adapter}`
     : "";
   console.log(
-    `${names.length} ${noun} to (${rowShape.join(", ")})${speed}; ${
-      lost.length === 0 ? "" : `${lost.length} unreadable; `
-    }${output}`,
+    `${counted(names.length, lost.length, noun)} to (${
+      rowShape.join(", ")
+    })${speed}; ${output}`,
   );
 }
 

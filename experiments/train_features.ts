@@ -24,6 +24,7 @@ import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
+import { digestBytes } from "../core/formats/digest.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
 import type {
   FrameTargets,
@@ -151,7 +152,11 @@ async function train(args: readonly string[]): Promise<void> {
     })
     : await recordedFrames(data, cache);
   reading.end();
-  const key = await digestText(JSON.stringify(options));
+  const { scenes, targets } = frames;
+  const levels = digestBytes(frames.levels);
+  const key = await digestText(
+    JSON.stringify([options, levels, scenes, targets]),
+  );
   const folder = join(cache, "train-features", key.slice(0, 16));
   await Deno.mkdir(folder, { recursive: true });
   const line = new ProgressLine("train", () => gpu.memory().bytes);

@@ -20,7 +20,7 @@ import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
-import { digestFile } from "../core/formats/digest.ts";
+import { digestBytes, digestFile } from "../core/formats/digest.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
 import { embeddedWorld, spacedFrames, worldFolder } from "./frontier/data.ts";
 import { frontierPresets } from "./frontier/params.ts";
@@ -102,7 +102,11 @@ async function train(args: readonly string[]): Promise<void> {
     ? "random weights"
     : await digestFile(weights);
   const key = await digestText(
-    JSON.stringify([dataset.digest, from, { ...options, steps, lr }]),
+    JSON.stringify([digestBytes(frames.levels), from, {
+      ...options,
+      steps,
+      lr,
+    }]),
   );
   const folder = join(cache, "train-vae", key.slice(0, 16));
   await Deno.mkdir(folder, { recursive: true });

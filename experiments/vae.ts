@@ -19,7 +19,13 @@ import {
 } from "../core/experiment/command.ts";
 import { UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
-import { checkOutput, writeRows } from "../core/experiment/output.ts";
+import {
+  checkLost,
+  checkOutput,
+  claimFolder,
+  counted,
+  writeRows,
+} from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import {
   checkFolder,
@@ -46,9 +52,12 @@ const HELP = `vae encode|decode: images to latents and back
                     (256; 64 for the demo's)
   --batch N         images at once (1; 16 for the demo's)
   --cache DIR       working folder of encode (runs/vae)
+  --allow-missing   encode even if more than 1 % of the images cannot be read
 
 Latents are the posterior's mean, scaled, (n, 4, height, width). Interrupted,
-the same command goes on. Unreadable images are named and left out.`;
+the same command goes on; a folder of pictures of other latents or by other
+weights is refused. Unreadable images are named and left out; the file lists
+them as left_out.`;
 
 const Options = z.strictObject({
   _: z.tuple(
@@ -61,6 +70,7 @@ const Options = z.strictObject({
   size: positiveInteger.optional(),
   batch: positiveInteger.optional(),
   cache: z.string().default(join("runs", "vae")),
+  allowMissing: z.boolean().default(false),
 });
 
 const SHIPPED = fromFileUrl(
@@ -115,19 +125,28 @@ async function encode(
   line.end();
   if (result === undefined) return interrupt.check();
   const { data, names, lost, rate } = result;
-  for (const item of lost) console.error(`Left out ${item}`);
+  checkLost(
+    `encode ${input}`,
+    lost,
+    source.names.length,
+    options.allowMissing,
+  );
+  const used = new Set(names);
   await writeRows(output, {
     name: "latents",
     shape: [names.length, CHANNELS, side, side],
     data,
     names,
+    leftOut: source.names.filter((name) => !used.has(name)),
     about: { vae: title, weights: digest },
   });
   await Deno.remove(folder, { recursive: true });
   console.log(
-    `${names.length} images to (${CHANNELS}, ${side}, ${side}) by ${title}${
+    `${
+      counted(names.length, lost.length, "images")
+    } to (${CHANNELS}, ${side}, ${side}) by ${title}${
       rate > 0 ? `, ${rate.toFixed(1)} a second` : ""
-    }; ${lost.length === 0 ? "" : `${lost.length} unreadable; `}${output}`,
+    }; ${output}`,
   );
 }
 
@@ -180,12 +199,18 @@ async function decode(
   gpu: Gpu,
   { vae, title }: OpenAutoencoder,
   isDemo: boolean,
+  weights: string,
   options: z.output<typeof Options>,
 ): Promise<void> {
   const { input, output, batch = isDemo ? 16 : 1 } = options;
   const { shape, data, names } = await readLatents(input);
   const [count = 0, , height = 0, width = 0] = shape;
   await checkFolder(output, "--output");
+  await claimFolder(output, "decoded.json", {
+    input,
+    inputDigest: await digestFile(input),
+    weights: await digestFile(weights),
+  });
   const files = Array.from({ length: count }, (_, i) => {
     const name = names[i] ?? String(i).padStart(5, "0");
     return join(output, `${basename(name).replace(/\.\w+$/, "")}.png`);
@@ -241,14 +266,14 @@ async function decode(
 }
 
 async function run(args: readonly string[]): Promise<void> {
-  const options = parseCommand(Options, [], args);
+  const options = parseCommand(Options, ["allowMissing"], args);
   const weights = options.weights ?? SHIPPED;
   using gpu = await Gpu.open();
   using open = await openAutoencoder(gpu, weights);
   const isDemo = open.title.includes("demo");
   await (options._[0] === "encode"
     ? encode(gpu, open, isDemo, weights, options)
-    : decode(gpu, open, isDemo, options));
+    : decode(gpu, open, isDemo, weights, options));
 }
 
 if (import.meta.main) await runCommand(HELP, run, Deno.args);

@@ -1,4 +1,5 @@
 import { join } from "@std/path";
+import { digestFile } from "../formats/digest.ts";
 import type { Image } from "../formats/image.ts";
 import { readNpz } from "../formats/npy.ts";
 import { createHash } from "node:crypto";
@@ -21,7 +22,9 @@ export interface ImageSource extends Disposable {
   readonly names: readonly string[];
   /** Pictures of an item: 1, or the length of a clip. */
   readonly frames: number;
-  /** Digest of names and sizes of what is read. */
+  /** Names of the pictures behind the last whole clip. */
+  readonly rest: readonly string[];
+  /** Digest of the names and the content of what is read. */
   readonly digest: string;
   /**
    * Reads items in order.
@@ -92,16 +95,12 @@ async function openFolder(
   const files = await listImages(folder, clip);
   const count = Math.floor(files.length / clip);
   const names = Array.from({ length: count }, (_, i) => files[i * clip] ?? "");
-  const hash = createHash("sha256").update(`${folder} ${clip}`);
-  for (const name of files) {
-    const { size, mtime } = await Deno.stat(join(folder, name));
-    hash.update(`${name} ${size} ${mtime?.getTime() ?? 0}\n`);
-  }
   const loader = new FrameLoader();
   return {
     names,
     frames: clip,
-    digest: hash.digest("hex"),
+    rest: files.slice(count * clip),
+    digest: await digestFiles(folder, files, clip),
     async *load(start, end) {
       const paths = files.slice(start * clip, end * clip)
         .map((name) => join(folder, name));
@@ -121,6 +120,31 @@ async function openFolder(
     },
     [Symbol.dispose]: () => loader[Symbol.dispose](),
   };
+}
+
+/** Files that are digested at once. */
+const DIGESTED_AT_ONCE = 16;
+
+/**
+ * Digests names and content: times and sizes do not tell one file from
+ * another that took its place. A file that cannot be read counts as such.
+ */
+async function digestFiles(
+  folder: string,
+  names: readonly string[],
+  clip: number,
+): Promise<string> {
+  const hash = createHash("sha256").update(`${clip}\n`);
+  for (let i = 0; i < names.length; i += DIGESTED_AT_ONCE) {
+    const some = names.slice(i, i + DIGESTED_AT_ONCE);
+    const digests = await Promise.all(
+      some.map((name) =>
+        digestFile(join(folder, name)).catch(() => "unreadable")
+      ),
+    );
+    some.forEach((name, k) => hash.update(`${name}\n${digests[k]}\n`));
+  }
+  return hash.digest("hex");
 }
 
 async function openArray(
@@ -156,12 +180,11 @@ async function openArray(
   const [count = 0] = shape;
   const [height = 0, width = 0] = shape.slice(-3);
   const own = height * width * 3;
-  const { size, mtime } = await Deno.stat(path);
-  const text = `${path} ${size} ${mtime?.getTime() ?? 0}`;
   return {
     names: Array.from({ length: count }, (_, i) => String(i)),
     frames,
-    digest: createHash("sha256").update(text).digest("hex"),
+    rest: [],
+    digest: await digestFile(path),
     async *load(start, end) {
       for (let index = start; index < end; index++) {
         const row = (await file.readRows(name, index, 1)).data as Uint8Array;

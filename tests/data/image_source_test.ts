@@ -1,4 +1,9 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { join } from "@std/path";
 import { fitFrame } from "../../core/data/frame_job.ts";
 import { openImages } from "../../core/data/image_source.ts";
@@ -44,6 +49,7 @@ Deno.test("openImages cuts clips out of a folder and drops those with a broken p
   const options = { size: [16, 8], crop: "none", filter: "bilinear" } as const;
   using source = await openImages(folder.path, options, 2);
   assertEquals(source.names, ["0.png", "2.png", "4.png"]);
+  assertEquals(source.rest, ["6.png"]);
   const items = await Array.fromAsync(source.load(0, 3));
   assertEquals(items.map(({ index }) => index), [0, 1, 2]);
   assertEquals(items.map(({ levels }) => levels?.length), [
@@ -53,6 +59,44 @@ Deno.test("openImages cuts clips out of a folder and drops those with a broken p
   ]);
   assertEquals(items[2]?.levels?.[2], 4); // blue of 4.png
   assertEquals(items[2]?.levels?.[384 + 2], 5);
+});
+
+Deno.test("openImages digests names and content, not times, sizes or the place", async () => {
+  const options = { size: [8, 8], crop: "none", filter: "bilinear" } as const;
+  const digestOf = async (path: string, clip?: number) => {
+    using source = await openImages(path, options, clip);
+    return source.digest;
+  };
+  using folder = tinyFolder();
+  using other = tinyFolder();
+  const png = tinyPng(8, 8, 1);
+  for (const { path } of [folder, other]) {
+    for (const name of ["0.png", "1.png"]) {
+      await Deno.writeFile(join(path, name), png);
+    }
+  }
+  const digest = await digestOf(folder.path);
+  assertEquals(await digestOf(other.path), digest);
+  assertNotEquals(await digestOf(folder.path, 2), digest);
+
+  // Other bytes in the same place, of the same size and time.
+  const path = join(folder.path, "1.png");
+  const { mtime } = await Deno.stat(path);
+  await Deno.writeFile(path, png.with(60, png[60]! ^ 1));
+  await Deno.utime(path, mtime!, mtime!);
+  assertNotEquals(await digestOf(folder.path), digest);
+
+  await Deno.rename(join(other.path, "1.png"), join(other.path, "2.png"));
+  assertNotEquals(await digestOf(other.path), digest);
+
+  const npz = join(folder.path, "a.npz");
+  const levels = new Uint8Array(2 * 4 * 4 * 3);
+  const write = (data: Uint8Array<ArrayBuffer>) =>
+    writeNpz(npz, { images: { shape: [2, 4, 4, 3], data } });
+  await write(levels);
+  const before = await digestOf(npz);
+  await write(levels.with(5, 9));
+  assertNotEquals(await digestOf(npz), before);
 });
 
 Deno.test("openImages says what an npz file holds and what was needed", async () => {

@@ -40,6 +40,8 @@ Deno.test("tasks without ./run say to start by it for what lies outside of the p
       const input = ["--input", "fixtures/torch/images"];
       return [task, "write", word, ...input, "--output", "/nowhere/x.npz"];
     }),
+    ["fid", "read", "/nowhere/x", "fixtures/torch/images"],
+    ["fid", "write", "data", "data", "--cache", "/nowhere/x"],
     ["train:vae", "write", "--out", "/nowhere/x.safetensors"],
     ["train:features", "write", "--out", "/nowhere/x.safetensors"],
   ] as const;

@@ -257,7 +257,7 @@ function tables(
  * @param options seeds, size
  * @throws {RangeError} if a seed or the size is out of range, or a seed is in
  *   two parts; nothing is written then
- * @throws {Error} if the folder holds other scenes
+ * @throws {Error} if the folder holds other scenes, or other files
  */
 export async function writeDriveworld(
   gpu: Gpu,
@@ -284,8 +284,14 @@ export async function writeDriveworld(
   const marker = JSON.stringify({ version: VERSION, size, train, val, test });
   const markerPath = join(directory, "driveworld.json");
   const begunPath = join(directory, "driveworld.begun.json");
+  await Deno.mkdir(directory, { recursive: true });
+  // Listed first: another thread may begin here at the same moment.
+  const entries = await Array.fromAsync(Deno.readDir(directory));
+  const foreign = entries.find(({ name }) => !name.startsWith("driveworld."));
+  let isBegun = false;
   for (const path of [markerPath, begunPath]) {
     if (!await exists(path)) continue;
+    isBegun = true;
     if (await Deno.readTextFile(path) !== marker) {
       throw new Error(
         `Cannot draw into ${directory}: it holds other scenes; choose another folder or remove it`,
@@ -293,13 +299,18 @@ export async function writeDriveworld(
     }
     if (path === markerPath) return;
   }
-  for (const folder of ["samples/CAM_FRONT", "can_bus", TABLES]) {
-    await Deno.mkdir(join(directory, folder), { recursive: true });
+  if (foreign !== undefined && !isBegun) {
+    throw new Error(
+      `Cannot draw into ${directory}: it holds ${foreign.name}, which was not drawn here; choose another folder or empty it`,
+    );
   }
   const share = options.share ?? { index: 0, of: 1 };
   const partial = `${begunPath}.${share.index}.partial`;
   await Deno.writeTextFile(partial, marker);
   await Deno.rename(partial, begunPath);
+  for (const folder of ["samples/CAM_FRONT", "can_bus", TABLES]) {
+    await Deno.mkdir(join(directory, folder), { recursive: true });
+  }
   const own = seeds.filter((_, i) => i % share.of === share.index);
   for (const [i, seed] of own.entries()) {
     const written = join(

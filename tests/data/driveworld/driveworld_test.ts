@@ -228,6 +228,12 @@ Deno.test("writeDriveworld writes a dataset that readNuscenes reads as it was dr
     Error,
     "it holds other scenes",
   );
+  const foreign = join(folder, "can_bus");
+  await assertRejects(
+    () => writeDriveworld(gpu, foreign, options),
+    Error,
+    "which was not drawn here",
+  );
 });
 
 Deno.test("writeDriveworld draws in shares what it draws alone", async () => {
