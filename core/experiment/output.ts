@@ -53,7 +53,7 @@ export async function checkOutput(
  */
 export async function checkWritable(
   path: string,
-  flag: string,
+  flag = "--output",
 ): Promise<void> {
   const isFolder = await Deno.stat(path).then(
     (stat) => stat.isDirectory,
