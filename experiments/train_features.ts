@@ -12,7 +12,7 @@ import { frameScene } from "../core/data/driveworld/frame.ts";
 import { renderFrames } from "../core/data/driveworld/render.ts";
 import { makeWorld } from "../core/data/driveworld/world.ts";
 import { readNuscenes } from "../core/data/nuscenes.ts";
-import { readSplit, splitScenes } from "../core/data/splits.ts";
+import { checkPart, readSplit, splitScenes } from "../core/data/splits.ts";
 import {
   parseCommand,
   positiveInteger,
@@ -124,7 +124,9 @@ async function recordedFrames(
   cache: string,
 ): Promise<LabelledFrames> {
   const dataset = await readNuscenes(root, { cache: join(cache, "index") });
-  const { train } = splitScenes(dataset, await readSplit(root));
+  const split = splitScenes(dataset, await readSplit(root));
+  checkPart(root, dataset, split, "train");
+  const { train } = split;
   const frames = train.flatMap(({ keyframes }, scene) =>
     keyframes.map(({ imagePath }) => ({ scene, imagePath }))
   );

@@ -7,7 +7,7 @@
 import { basename, join } from "@std/path";
 import { z } from "zod";
 import type { Scene } from "../core/data/scene.ts";
-import { readSplit, splitScenes } from "../core/data/splits.ts";
+import { checkPart, readSplit, splitScenes } from "../core/data/splits.ts";
 import { readNuscenes } from "../core/data/nuscenes.ts";
 import {
   parseCommand,
@@ -86,6 +86,9 @@ async function train(args: readonly string[]): Promise<void> {
   }
   const dataset = await readNuscenes(root, { cache: join(cache, "index") });
   const split = splitScenes(dataset, await readSplit(root));
+  const heldPart = split.val.length > 0 ? "val" : "test";
+  checkPart(root, dataset, split, "train");
+  checkPart(root, dataset, split, heldPart);
   const reading = new ProgressLine("read frames", () => gpu.memory().bytes);
   const framesOf = (scenes: readonly Scene[], most: number) => {
     const keyframes = scenes.flatMap((scene) => scene.keyframes);
@@ -93,10 +96,7 @@ async function train(args: readonly string[]): Promise<void> {
     return spacedFrames(root, paths, size, most);
   };
   const frames = await framesOf(split.train, options.frames);
-  const held = await framesOf(
-    split.val.length > 0 ? split.val : split.test,
-    100,
-  );
+  const held = await framesOf(split[heldPart], 100);
   reading.end();
   const from = weights === undefined
     ? "random weights"

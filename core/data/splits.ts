@@ -306,6 +306,13 @@ export async function readSplit(root: string): Promise<SplitSpec> {
   }
 }
 
+/** What messages call the parts. */
+export const PART_TITLES: Readonly<Record<SplitName, string>> = {
+  train: "training",
+  val: "validation",
+  test: "test",
+};
+
 /**
  * Says in one line which scenes of a dataset have data, and how they are parted.
  *
@@ -319,11 +326,10 @@ export function describeSplit(
   const dropped = quality.droppedScenes;
   const counts = [...Map.groupBy(dropped, ({ reason }) => reason)]
     .map(([reason, list]) => `${list.length} ${reason}`).sort();
-  const titles = { train: "training", val: "validation", test: "test" };
   const sizes = NAMES.map((part) => {
     const own = parts[part].length;
     const whole = nominal[part] === own ? "" : ` of ${nominal[part]}`;
-    return `${own}${whole} ${titles[part]}`;
+    return `${own}${whole} ${PART_TITLES[part]}`;
   });
   const rule = {
     nuscenes: "by the lists of nuScenes",
@@ -339,4 +345,31 @@ export function describeSplit(
   }; ${sizes.join(", ")} scenes ${rule}${
     unused.length > 0 ? `, ${unused.length} in no part` : ""
   }`;
+}
+
+/**
+ * Refuses a part of a dataset in which no scene has data.
+ *
+ * @param root folder of the dataset
+ * @param dataset as read
+ * @param split of it
+ * @param part that is needed
+ * @throws {Error} saying which scenes there are, and which to add
+ */
+export function checkPart(
+  root: string,
+  dataset: Pick<Dataset, "scenes" | "version" | "quality">,
+  split: Split,
+  part: SplitName,
+): void {
+  if (split[part].length > 0) return;
+  const [wanted] = split.kind === "nuscenes" ? nuscenesSplit()[part] : [];
+  const more = wanted === undefined
+    ? ""
+    : `add the data of some, such as "${wanted}", or `;
+  throw new Error(
+    `Cannot use "${root}": no ${PART_TITLES[part]} scene has data; ${
+      describeSplit(dataset, split)
+    }; ${more}part its scenes anew in ${join(root, SPLIT_FILE)}`,
+  );
 }

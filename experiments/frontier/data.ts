@@ -11,13 +11,13 @@ import {
   LatentStore,
 } from "../../core/data/latents.ts";
 import { readNuscenes } from "../../core/data/nuscenes.ts";
-import type { DataQuality, Scene } from "../../core/data/scene.ts";
+import type { DataQuality, Dataset, Scene } from "../../core/data/scene.ts";
 import {
+  checkPart,
   describeSplit,
-  nuscenesSplit,
+  PART_TITLES,
   readSplit,
   type Split,
-  SPLIT_FILE,
   splitScenes,
 } from "../../core/data/splits.ts";
 import { windows } from "../../core/data/windows.ts";
@@ -101,27 +101,15 @@ function part(
 /** Refuses parts without scenes, and those without windows. */
 function checkParts(
   root: string,
+  dataset: Dataset,
   split: Split,
-  scenes: string,
   horizon: number,
 ): void {
-  const titles = { train: "training", test: "test" };
+  const scenes = describeSplit(dataset, split);
   for (const part of ["train", "test"] as const) {
+    checkPart(root, dataset, split, part);
     const lengths = split[part].map(({ keyframes }) => keyframes.length);
-    const title = titles[part];
-    if (lengths.length === 0) {
-      const wanted = split.absent.filter(({ name }) =>
-        split.kind === "nuscenes" && nuscenesSplit()[part].includes(name)
-      );
-      const more = wanted.length > 0
-        ? `add the data of some, such as "${wanted[0]?.name}", or `
-        : "";
-      throw new Error(
-        `Cannot use "${root}": no ${title} scene has data; ${scenes}; ${more}part its scenes anew in ${
-          join(root, SPLIT_FILE)
-        }`,
-      );
-    }
+    const title = PART_TITLES[part];
     const longest = Math.max(...lengths);
     if (longest <= horizon) {
       const remedy = longest > 2
@@ -157,8 +145,7 @@ export async function readWindows(
 ): Promise<WindowedData> {
   const dataset = await readNuscenes(root, { cache });
   const split = splitScenes(dataset, await readSplit(root));
-  const scenes = describeSplit(dataset, split);
-  checkParts(root, split, scenes, params.horizon);
+  checkParts(root, dataset, split, params.horizon);
   const perScene = Math.max(
     params.windowsPerScene,
     Math.ceil(params.testWindows / split.test.length),
@@ -167,7 +154,7 @@ export async function readWindows(
     root,
     digest: dataset.digest,
     quality: dataset.quality,
-    scenes,
+    scenes: describeSplit(dataset, split),
     sceneCounts: { train: split.train.length, test: split.test.length },
     train: part(split.train, params.horizon),
     test: part(split.test, params.horizon, perScene),
