@@ -14,6 +14,7 @@ import {
 } from "../core/experiment/command.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
+import { checkFolder } from "../core/experiment/run_directory.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
 
 const HELP = `data:driveworld: draws the embedded world in nuScenes' layout
@@ -40,6 +41,7 @@ async function draw(args: readonly string[]): Promise<void> {
   const seeds = Array.from({ length: scenes }, (_, i) => seed + i);
   const train = Math.min(scenes - 2, Math.round(0.8 * scenes));
   const val = Math.max(1, Math.round(0.1 * scenes));
+  await checkFolder(out, "--out");
   using gpu = await Gpu.open();
   using interrupt = await Interrupt.open();
   const line = new ProgressLine("draw", () => gpu.memory().bytes);

@@ -27,7 +27,7 @@ import {
   writeRows,
 } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
-import { digestText } from "../core/experiment/run_directory.ts";
+import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
 import { readWeights } from "../core/formats/weights.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
@@ -55,6 +55,7 @@ ${LIST}
   --project SEED        project to 384 by the frozen orthogonal map of a seed
   --half                keep matrices as 16-bit floats
   --batch N             images at once (8; a clip counts as one)
+  --cache DIR           working folder (runs/embed)
   --allow-missing       write even if more than 1 % cannot be read
 
 Interrupted, the same command goes on. Unreadable images are named and left
@@ -78,6 +79,7 @@ const Options = z.strictObject({
   project: seedNumber.optional(),
   half: z.boolean().default(false),
   batch: positiveInteger.default(8),
+  cache: z.string().default(join("runs", "embed")),
   allowMissing: z.boolean().default(false),
 });
 
@@ -130,6 +132,7 @@ async function embed(args: readonly string[]): Promise<void> {
     : entry.recommended ?? entry.frames;
   const { side, crop, filter } = frames;
   await checkOutput(output);
+  await checkFolder(options.cache, "--cache");
   const path = await weightsOf(name, options.weights);
   using source = await openImages(input, {
     size: [side, side],
@@ -169,7 +172,7 @@ async function embed(args: readonly string[]): Promise<void> {
       half,
     ]),
   );
-  const folder = join("runs", "embed", key.slice(0, 16));
+  const folder = join(options.cache, key.slice(0, 16));
 
   using interrupt = await Interrupt.open();
   const line = new ProgressLine(name, () => gpu.memory().bytes);

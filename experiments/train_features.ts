@@ -12,7 +12,7 @@ import { frameScene } from "../core/data/driveworld/frame.ts";
 import { renderFrames } from "../core/data/driveworld/render.ts";
 import { makeWorld } from "../core/data/driveworld/world.ts";
 import { readNuscenes } from "../core/data/nuscenes.ts";
-import { splitScenes } from "../core/data/splits.ts";
+import { checkPart, readSplit, splitScenes } from "../core/data/splits.ts";
 import {
   parseCommand,
   positiveInteger,
@@ -23,14 +23,14 @@ import {
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
-import { digestText } from "../core/experiment/run_directory.ts";
+import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
 import { digestBytes } from "../core/formats/digest.ts";
 import { Gpu } from "../core/gpu/gpu.ts";
 import type {
   FrameTargets,
   LabelledFrames,
 } from "../core/training/scene_features.ts";
-import { ownSplit, readFrames } from "./frontier/data.ts";
+import { readFrames } from "./frontier/data.ts";
 import { tuneFeatures } from "./frontier/tune_features.ts";
 
 const HELP = `train:features: trains the small feature network of FID and KID
@@ -44,6 +44,7 @@ const HELP = `train:features: trains the small feature network of FID and KID
   --batch N         frames of a step, a multiple of 8 (64)
   --lr X            peak learning rate of AdamW (0.003)
   --seed S          of weights, order, damage and dropout (0)
+  --cache DIR       indexes and checkpoints (data)
 
 Its numbers are not those of Inception-v3: the report names the network that
 scored. Interrupted, the same command goes on from the last checkpoint.`;
@@ -60,6 +61,7 @@ const Options = z.strictObject({
   batch: positiveInteger.multipleOf(8, "it needs a multiple of 8").default(64),
   lr: positiveNumber.default(3e-3),
   seed: seedNumber.default(0),
+  cache: z.string().default("data"),
 });
 
 /** Side of the frames, in pixels. */
@@ -119,10 +121,13 @@ async function drawnFrames(
 /** Training scenes of a recorded dataset. */
 async function recordedFrames(
   root: string,
+  cache: string,
   report: Report,
 ): Promise<LabelledFrames> {
-  const dataset = await readNuscenes(root, { cache: "data/index" });
-  const { train } = splitScenes(dataset, await ownSplit(root));
+  const dataset = await readNuscenes(root, { cache: join(cache, "index") });
+  const split = splitScenes(dataset, await readSplit(root));
+  checkPart(root, dataset, split, "train");
+  const { train } = split;
   const frames = train.flatMap(({ keyframes }, scene) =>
     keyframes.map(({ imagePath }) => ({ scene, imagePath }))
   );
@@ -136,9 +141,10 @@ async function recordedFrames(
 }
 
 async function train(args: readonly string[]): Promise<void> {
-  const options = parseCommand(Options, [], args);
+  const { cache, ...options } = parseCommand(Options, [], args);
   const { out, data, steps, batch, lr, seed } = options;
   await checkOutput(out, "--out");
+  await checkFolder(cache, "--cache");
   using gpu = await Gpu.open();
   using interrupt = await Interrupt.open();
   const reading = new ProgressLine("frames", () => gpu.memory().bytes);
@@ -148,14 +154,14 @@ async function train(args: readonly string[]): Promise<void> {
   };
   const frames = data === undefined
     ? await drawnFrames(gpu, options.scenes, report)
-    : await recordedFrames(data, report);
+    : await recordedFrames(data, cache, report);
   reading.end();
   const { scenes, targets } = frames;
   const levels = digestBytes(frames.levels);
   const key = await digestText(
     JSON.stringify([options, levels, scenes, targets]),
   );
-  const folder = join("runs", "train-features", key.slice(0, 16));
+  const folder = join(cache, "train-features", key.slice(0, 16));
   await Deno.mkdir(folder, { recursive: true });
   const line = new ProgressLine("train", () => gpu.memory().bytes);
   const named = data === undefined ? "the embedded world" : basename(data);

@@ -11,8 +11,15 @@ import {
   LatentStore,
 } from "../../core/data/latents.ts";
 import { readNuscenes } from "../../core/data/nuscenes.ts";
-import type { DataQuality, Scene } from "../../core/data/scene.ts";
-import { splitScenes, type SplitSpec } from "../../core/data/splits.ts";
+import type { DataQuality, Dataset, Scene } from "../../core/data/scene.ts";
+import {
+  checkPart,
+  describeSplit,
+  PART_TITLES,
+  readSplit,
+  type Split,
+  splitScenes,
+} from "../../core/data/splits.ts";
 import { windows } from "../../core/data/windows.ts";
 import type { Gpu } from "../../core/gpu/gpu.ts";
 import type { FrameSet } from "../../core/training/autoencoder.ts";
@@ -45,6 +52,8 @@ export interface WindowedData {
   readonly digest: string;
   /** What was kept and what was not. */
   readonly quality: DataQuality;
+  /** Which scenes have data and how they are parted, in one line. */
+  readonly scenes: string;
   /** Scenes of each part. */
   readonly sceneCounts: { readonly train: number; readonly test: number };
   /** All windows of the training scenes. */
@@ -89,12 +98,45 @@ function part(
   };
 }
 
+/** Refuses parts without scenes, and those without windows. */
+function checkParts(
+  root: string,
+  dataset: Dataset,
+  split: Split,
+  horizon: number,
+): void {
+  const scenes = describeSplit(dataset, split);
+  for (const part of ["train", "test"] as const) {
+    checkPart(root, dataset, split, part);
+    const lengths = split[part].map(({ keyframes }) => keyframes.length);
+    const title = PART_TITLES[part];
+    const longest = Math.max(...lengths);
+    if (longest <= horizon) {
+      const remedy = longest > 2
+        ? `choose --horizon ${longest - 1} or less`
+        : "it needs longer scenes";
+      throw new Error(
+        `Cannot use "${root}": the longest of ${lengths.length} ${title} scenes has ${longest} keyframes, --horizon ${horizon} needs ${
+          horizon + 1
+        }; ${remedy}; ${scenes}`,
+      );
+    }
+    const windows = lengths.reduce((n, k) => n + Math.max(0, k - horizon), 0);
+    if (part === "test" && windows < 2) {
+      throw new Error(
+        `Cannot score by "${root}": its ${title} scenes have 1 window of --horizon ${horizon}, KID and FID need 2; ${scenes}`,
+      );
+    }
+  }
+}
+
 /**
  * Reads a dataset and cuts it into windows.
  *
  * @param root folder of the dataset
  * @param cache folder of indexes
  * @param params horizon and windows per scene
+ * @throws {Error} if there is nothing to train on, or too little to score
  */
 export async function readWindows(
   root: string,
@@ -102,7 +144,8 @@ export async function readWindows(
   params: FrontierParams,
 ): Promise<WindowedData> {
   const dataset = await readNuscenes(root, { cache });
-  const split = splitScenes(dataset, await ownSplit(root));
+  const split = splitScenes(dataset, await readSplit(root));
+  checkParts(root, dataset, split, params.horizon);
   const perScene = Math.max(
     params.windowsPerScene,
     Math.ceil(params.testWindows / split.test.length),
@@ -111,6 +154,7 @@ export async function readWindows(
     root,
     digest: dataset.digest,
     quality: dataset.quality,
+    scenes: describeSplit(dataset, split),
     sceneCounts: { train: split.train.length, test: split.test.length },
     train: part(split.train, params.horizon),
     test: part(split.test, params.horizon, perScene),
@@ -163,16 +207,6 @@ export async function embeddedWorld(
     size: [size, size],
     ...options,
   });
-}
-
-/** The split that the maker of a dataset wrote beside it, else "auto". */
-export async function ownSplit(root: string): Promise<SplitSpec> {
-  try {
-    return JSON.parse(await Deno.readTextFile(join(root, "splits.json")));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "auto";
-    throw error;
-  }
 }
 
 /** Filters of the networks' frames: the autoencoder's, and that of FID. */

@@ -568,7 +568,7 @@ export async function writeReport(
       {
         kind: "text",
         text:
-          `Dataset: ${quality.retainedSamples} of ${quality.totalKeyframes} keyframes kept; dropped: ${
+          `Dataset: ${data.scenes}. ${quality.retainedSamples} of ${quality.totalKeyframes} keyframes kept; dropped: ${
             Object.entries(quality.droppedKeyframes).map(([reason, count]) =>
               `${count} (${reason})`
             ).join(", ") || "none"

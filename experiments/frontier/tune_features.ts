@@ -111,7 +111,7 @@ export async function tuneFeatures(
     loss: [curve.loss[0] ?? NaN, curve.loss.at(-1) ?? NaN],
     frames: scenes.length,
     scenes: nScenes,
-    ...(held === undefined ? {} : {
+    ...(held === undefined || held.scenes.length === 0 ? {} : {
       told: {
         share: await sceneAccuracy(gpu, network, held, check),
         held: held.scenes.length,
