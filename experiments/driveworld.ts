@@ -12,10 +12,10 @@ import {
   runCommand,
   seedNumber,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { checkFolder } from "../core/experiment/run_directory.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
 
 const HELP = `data:driveworld: draws the embedded world in nuScenes' layout
 
@@ -42,7 +42,7 @@ async function draw(args: readonly string[]): Promise<void> {
   const train = Math.min(scenes - 2, Math.round(0.8 * scenes));
   const val = Math.max(1, Math.round(0.1 * scenes));
   await checkFolder(out, "--out");
-  using gpu = await Gpu.open();
+  using gpu = await openDevice();
   using interrupt = await Interrupt.open();
   const line = new ProgressLine("draw", () => gpu.memory().bytes);
   await writeDriveworld(gpu, out, {

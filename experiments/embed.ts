@@ -18,6 +18,7 @@ import {
   runCommand,
   seedNumber,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { nearest, UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import {
@@ -30,7 +31,7 @@ import { ProgressLine } from "../core/experiment/progress.ts";
 import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
 import { readWeights } from "../core/formats/weights.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
+import type { Gpu } from "../core/gpu/gpu.ts";
 import { noGrad } from "../core/tensor/autograd.ts";
 import { zeros } from "../core/tensor/create.ts";
 import type { Tensor } from "../core/tensor/tensor.ts";
@@ -139,7 +140,7 @@ async function embed(args: readonly string[]): Promise<void> {
     crop,
     filter,
   }, clip);
-  using gpu = await Gpu.open();
+  using gpu = await openDevice();
   using network: Encoder = entry.create(side);
   if (tokens && network.spatialTokens === undefined) {
     throw new UsageError(`Cannot use --tokens: ${name} has no grid of tokens`);

@@ -18,6 +18,7 @@ import {
   positiveInteger,
   runCommand,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import {
@@ -34,7 +35,7 @@ import {
 } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
 import { readWeights } from "../core/formats/weights.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
+import type { Gpu } from "../core/gpu/gpu.ts";
 import type { Features } from "../core/metrics/features.ts";
 import { fid } from "../core/metrics/fid.ts";
 import { kid } from "../core/metrics/kid.ts";
@@ -203,7 +204,7 @@ async function score(args: readonly string[]): Promise<void> {
     [folders[1], second] as [string, ImageSource],
   ];
   checkCounts(sources, subsetSize);
-  using gpu = await Gpu.open();
+  using gpu = await openDevice();
   using network = isSmall ? new DemoFeatureNet() : new InceptionV3();
   await network.load(gpu, file);
   const digest = await digestFile(weights);

@@ -20,12 +20,13 @@ import {
   runCommand,
   seedNumber,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
 import { digestBytes } from "../core/formats/digest.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
+import type { Gpu } from "../core/gpu/gpu.ts";
 import type {
   FrameTargets,
   LabelledFrames,
@@ -145,7 +146,7 @@ async function train(args: readonly string[]): Promise<void> {
   const { out, data, steps, batch, lr, seed } = options;
   await checkOutput(out, "--out");
   await checkFolder(cache, "--cache");
-  using gpu = await Gpu.open();
+  using gpu = await openDevice();
   using interrupt = await Interrupt.open();
   const reading = new ProgressLine("frames", () => gpu.memory().bytes);
   const report: Report = (done, total) => {

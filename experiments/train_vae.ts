@@ -16,12 +16,12 @@ import {
   runCommand,
   seedNumber,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
 import { digestBytes, digestFile } from "../core/formats/digest.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
 import { embeddedWorld, spacedFrames, worldFolder } from "./frontier/data.ts";
 import { frontierPresets } from "./frontier/params.ts";
 import { SHIPPED_VAE, tuneVae } from "./frontier/tune_vae.ts";
@@ -69,7 +69,7 @@ async function train(args: readonly string[]): Promise<void> {
   const weights = options.weights === "shipped" ? SHIPPED_VAE : options.weights;
   const steps = options.steps ?? (weights === undefined ? 8000 : 400);
   const lr = options.lr ?? (weights === undefined ? 2e-3 : 5e-4);
-  using gpu = await Gpu.open();
+  using gpu = await openDevice();
   using interrupt = await Interrupt.open();
   const demo = frontierPresets.demo;
   const drawing = new ProgressLine("draw", () => gpu.memory().bytes);

@@ -17,6 +17,7 @@ import {
   positiveInteger,
   runCommand,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import {
@@ -36,7 +37,7 @@ import { digestFile } from "../core/formats/digest.ts";
 import { readNpz } from "../core/formats/npy.ts";
 import { encodePng } from "../core/formats/png.ts";
 import { readSafetensors, toFloat32 } from "../core/formats/safetensors.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
+import type { Gpu } from "../core/gpu/gpu.ts";
 import { permute } from "../core/ops/permute.ts";
 import { noGrad } from "../core/tensor/autograd.ts";
 import { tensor } from "../core/tensor/create.ts";
@@ -329,7 +330,7 @@ async function decode(
 async function run(args: readonly string[]): Promise<void> {
   const options = parseCommand(Options, ["allowMissing"], args);
   const weights = options.weights ?? SHIPPED;
-  using gpu = await Gpu.open();
+  using gpu = await openDevice();
   using open = await openAutoencoder(gpu, weights);
   const isDemo = open.title.includes("demo");
   await (options._[0] === "encode"

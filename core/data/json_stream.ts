@@ -71,15 +71,15 @@ function isSpace(byte: number): boolean {
  * @throws {Error} if there is no such file, or it is a folder; named in quotes
  */
 export async function openToRead(path: string): Promise<Deno.FsFile> {
-  let file: Deno.FsFile;
+  let isDirectory: boolean;
   try {
-    file = await Deno.open(path, { read: true });
+    // Of the path: Deno asks an open file for access to where a link leads.
+    ({ isDirectory } = await Deno.stat(path));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Error(`Cannot read "${path}": there is no such file`);
   }
-  if (!(await file.stat()).isDirectory) return file;
-  file.close();
+  if (!isDirectory) return await Deno.open(path, { read: true });
   throw new Error(`Cannot read "${path}": it is a folder, needed a file`);
 }
 
@@ -111,7 +111,6 @@ export async function readJsonArray(
 ): Promise<JsonArrayStats> {
   const { filter, progress, nonFiniteAsNull = false } = options;
   using file = await openToRead(path);
-  // By its path: the open file would ask for the place that a link leads to.
   const total = (await Deno.stat(path)).size;
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const fail = (offset: number, reason: string): SyntaxError =>

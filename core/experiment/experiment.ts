@@ -1,5 +1,6 @@
 import { fromFileUrl } from "@std/path";
-import { Gpu } from "../gpu/gpu.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { openDevice } from "./device.ts";
 import {
   type CommonFlags,
   helpText,
@@ -110,7 +111,7 @@ async function execute<P>(
   }
   await checkFolder(flags.out, "--out");
   await checkFolder(flags.cache, "--cache");
-  using gpu = await Gpu.open();
+  using gpu = await openDevice();
   const plan = await experiment.plan(params, flags, gpu);
   if (flags.dryRun) {
     console.log(plan.text);
@@ -173,6 +174,7 @@ async function execute<P>(
         command,
         deno: Deno.version.deno,
         adapter: gpu.adapter,
+        backend: gpu.backend,
         started,
         finished: new Date().toISOString(),
         stages: run.stageTimes,
