@@ -150,7 +150,8 @@ async function train(args: readonly string[]): Promise<void> {
   using interrupt = await Interrupt.open();
   const reading = new ProgressLine("frames", () => gpu.memory().bytes);
   const report: Report = (done, total) => {
-    reading.update({ done, total });
+    const waitsFor = data === undefined ? {} : { waitsFor: "reading" };
+    reading.update({ done, total, ...waitsFor });
     interrupt.check();
   };
   const frames = data === undefined
