@@ -1,24 +1,15 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import config from "../../deno.json" with { type: "json" };
+import { taskFlags } from "../support/task_flags.ts";
 
 const root = fromFileUrl(new URL("../..", import.meta.url));
-
-/** The flags of the task, writing only below the test's folder. */
-function taskFlags(folder: string): string[] {
-  const words = config.tasks["exp:frontier"].command
-    .replace("$WORLD_ACTION_READ", "")
-    .replace(/--allow-write=\S+/, `--allow-write=${folder}`)
-    .split(" ");
-  return words.slice(1);
-}
 
 /** Starts the smoke preset as the task does, in its sandbox. */
 function start(folder: string, ...args: string[]): Deno.ChildProcess {
   return new Deno.Command("deno", {
     cwd: root,
     args: [
-      ...taskFlags(folder),
+      ...taskFlags("exp:frontier", { writeOnly: folder }),
       ...["--preset", "smoke"],
       ...["--out", `${folder}/runs`, "--cache", `${folder}/data`],
       ...args,

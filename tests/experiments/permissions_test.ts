@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import config from "../../deno.json" with { type: "json" };
+import { taskFlags, type TaskName } from "../support/task_flags.ts";
 import { messageOf } from "../../core/experiment/permissions.ts";
 import { checkFolder } from "../../core/experiment/run_directory.ts";
 import { tinyFolder } from "../support/tiny_nuscenes.ts";
@@ -46,11 +46,9 @@ Deno.test("tasks without ./run say to start by it for what lies outside of the p
     ["train:features", "write", "--out", "/nowhere/x.safetensors"],
   ] as const;
   for (const [task, access, ...args] of cases) {
-    const words = config.tasks[task as "weights"].command
-      .replaceAll(/\$WORLD_ACTION_\w+/g, "").split(" ");
     const { code, stderr } = await new Deno.Command("deno", {
       cwd: root,
-      args: [...words.slice(1), ...args],
+      args: [...taskFlags(task as TaskName), ...args],
     }).output();
     const lines = new TextDecoder().decode(stderr).trim().split("\n");
     const sign = `^Cannot ${access} /nowhere/x.*by ./run ${task} .*/nowhere/x`;
