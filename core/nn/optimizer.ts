@@ -57,11 +57,13 @@ function run(
 const NEUTRAL = {
   rate: 0,
   beta1: 0,
+  rest1: 1,
   beta2: 0,
+  rest2: 1,
   eps: 0,
   l2: 0,
-  decay: 0,
-  invRoot: 1,
+  keep: 1,
+  share: 1,
 };
 
 /** An optimizer: its step, and the state that a checkpoint keeps. */
@@ -195,11 +197,13 @@ export class Adam implements Optimizer {
           count,
           rate: lr / (1 - beta1 ** t),
           beta1,
+          rest1: 1 - beta1,
           beta2,
+          rest2: 1 - beta2,
           eps: this.#eps,
           l2: this.isDecoupled ? 0 : this.#weightDecay,
-          decay: this.isDecoupled ? lr * this.#weightDecay : 0,
-          invRoot: 1 / Math.sqrt(1 - beta2 ** t),
+          keep: this.isDecoupled ? 1 - lr * this.#weightDecay : 1,
+          share: 1 - beta2 ** t,
         },
         ceilDiv(count, 64),
       );
@@ -363,7 +367,7 @@ export class Ema {
       "ema",
       this.#store.gpu,
       { average: this.average, gradient: this.#store.values },
-      { ...NEUTRAL, count, beta1: decay },
+      { ...NEUTRAL, count, beta1: decay, rest1: 1 - decay },
       ceilDiv(count, 64),
     );
   }
