@@ -551,12 +551,12 @@ export function tanh(x: Tensor): Tensor {
   return pointwise("tanh", [x]);
 }
 
-/** Sine of radians; absolute error below 1e-6 up to 1e4. */
+/** Sine of radians; absolute error below 1e-6 up to 2^24, NaN beyond. */
 export function sin(x: Tensor): Tensor {
   return pointwise("sin", [x]);
 }
 
-/** Cosine of radians; absolute error below 1e-6 up to 1e4. */
+/** Cosine of radians; absolute error below 1e-6 up to 2^24, NaN beyond. */
 export function cos(x: Tensor): Tensor {
   return pointwise("cos", [x]);
 }

@@ -19,16 +19,55 @@ fn tanhAccurate(x: vec4f) -> vec4f {
 }
 
 // The multiple of pi / 2 nearest to x, and what is left, by a subtraction in
-// three parts; absolute error below 1e-6 for |x| < 1e4. Cody & Waite 1980.
+// three parts; absolute error below 1e-6 for |x| < 2^13. Cody & Waite 1980.
 struct Quarter {
   count: vec4i,
   rest: vec4f,
 }
 
+const FAR: u32 = 0x46000000u; // bits of 2^13
+
 fn quarterOf(x: vec4f) -> Quarter {
   let n = round(x * 0.63661977);
   let rest = ((x - n * 1.5703125) - n * 4.8375129e-4) - n * 7.5497899e-8;
+  let isFar = (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) >= vec4u(FAR);
+  if (any(isFar)) {
+    let far = farQuarterOf(x);
+    return Quarter(
+      select(vec4i(n), far.count, isFar),
+      select(rest, far.rest, isFar),
+    );
+  }
   return Quarter(vec4i(n), rest);
+}
+
+// The same from 2^13 to 2^24 in whole numbers, which no compiler rearranges: x
+// is m 2^e, and m 2^e / (2 pi) modulo 1 in units of 2^-64 needs 64 digits of
+// 2^e / (2 pi) only. What is left is NaN beyond. Payne & Hanek 1983.
+fn farQuarterOf(x: vec4f) -> Quarter {
+  let size = bitcast<vec4u>(x) & vec4u(0x7fffffffu);
+  let m = (size & vec4u(0x7fffffu)) | vec4u(0x800000u);
+  // 1 / (2 pi) = 0x000a2f98'36e4e441'529fc275 2^-86
+  let shift = min(max(size >> vec4u(23u), vec4u(140u)) - 140u, vec4u(11u));
+  let back = vec4u(31u) - shift; // after one place, since 32 would be 0
+  let high = (vec4u(0x000a2f98u) << shift) | ((vec4u(0x36e4e441u) >> vec4u(1u)) >> back);
+  let low = (vec4u(0x36e4e441u) << shift) | ((vec4u(0x529fc275u) >> vec4u(1u)) >> back);
+  let middle = (m >> vec4u(16u)) * (low & vec4u(0xffffu)) +
+    (((m & vec4u(0xffffu)) * (low & vec4u(0xffffu))) >> vec4u(16u));
+  let carry = (m & vec4u(0xffffu)) * (low >> vec4u(16u)) + (middle & vec4u(0xffffu));
+  let turns = m * high + (m >> vec4u(16u)) * (low >> vec4u(16u)) +
+    (middle >> vec4u(16u)) + (carry >> vec4u(16u));
+  let count = (turns + 0x20000000u) >> vec4u(30u);
+  let left = bitcast<vec4i>(turns - (count << vec4u(30u)));
+  // 2 pi 2^-32 and 2 pi 2^-64
+  let rest = vec4f(left) * 1.4629181e-9 + vec4f(m * low) * 3.4061216e-19;
+  let isBeyond = size > vec4u(0x4b800000u); // bits of 2^24
+  let known = bitcast<vec4f>(select(bitcast<vec4u>(rest), vec4u(0x7fc00000u), isBeyond));
+  let isNegative = x < vec4f();
+  return Quarter(
+    select(bitcast<vec4i>(count), -bitcast<vec4i>(count), isNegative),
+    select(known, -known, isNegative),
+  );
 }
 
 // Taylor-like polynomials on [-pi / 4, pi / 4]; Moshier's Cephes.

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as ops from "../../core/ops/pointwise.ts";
+import { sum } from "../../core/ops/reduce.ts";
+import { backward } from "../../core/tensor/autograd.ts";
 import { broadcastShapes } from "../../core/tensor/shape.ts";
 import { tensor, zeros } from "../../core/tensor/create.ts";
 import type { Tensor } from "../../core/tensor/tensor.ts";
@@ -201,8 +203,6 @@ checkOp("broadcastTo", {
 Deno.test("minimum halves the gradient at a tie", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope();
-  const { backward } = await import("../../core/tensor/autograd.ts");
-  const { sum } = await import("../../core/ops/reduce.ts");
   const x = tensor(gpu, [1, 2]);
   const y = tensor(gpu, [1, 3]);
   x.requiresGrad = true;
@@ -235,24 +235,69 @@ Deno.test("add refuses integers and numbers that are not finite", async () => {
   assertThrows(() => ops.add(x, NaN), RangeError, "number NaN must be finite");
 });
 
-Deno.test("sin and cos stay within 1e-6 up to 1e4", async () => {
+/** Radians of both signs up to 2^24: spread, whole, near cancellation. */
+function angles(): Float32Array<ArrayBuffer> {
+  const end = 2 ** 24;
+  const values = [
+    0,
+    1e4,
+    1e5,
+    1e6,
+    1e7,
+    end,
+    end - 1,
+    8191.999,
+    8192,
+    8192.001,
+  ];
+  for (let i = 0; i < 4000; i++) values.push(10 ** (i / 3999 * 11.2 - 4));
+  // Multiples of pi / 2, where a rounded reduction loses every digit.
+  for (let n = 1; n * Math.PI / 2 < end; n = Math.ceil(n * 1.01)) {
+    values.push(n * Math.PI / 2);
+  }
+  // The nearest of all float32 in this range, by a search over them.
+  values.push(252.89820861816406, 505.7964172363281, 52516.43359375);
+  const inside = values.map(Math.fround).filter((x) => x <= end);
+  return Float32Array.from(inside.flatMap((x) => [x, -x]));
+}
+
+for (const operandSource of ["texels", "buffer"] as const) {
+  Deno.test(`sin and cos and their gradients stay within 1e-6 up to 2^24, reading ${operandSource}`, async () => {
+    const gpu = await testGpu({ operandSource });
+    using _ = gpu.scope();
+    const values = angles();
+    for (
+      const [name, run, wanted, slope] of [
+        ["sin", ops.sin, Math.sin, Math.cos],
+        ["cos", ops.cos, Math.cos, (x: number) => -Math.sin(x)],
+      ] as const
+    ) {
+      const x = tensor(gpu, values);
+      x.requiresGrad = true;
+      const y = run(x);
+      backward(sum(y));
+      const [got, dx] = [await y.read(), await x.grad!.read()];
+      let worst = 0;
+      for (const [i, value] of values.entries()) {
+        const error = Math.max(
+          Math.abs(got[i]! - wanted(value)),
+          Math.abs(dx[i]! - slope(value)),
+        );
+        if (!(error <= worst)) worst = error;
+      }
+      assert(worst < 1e-6, `${name} is off by ${worst.toExponential(1)}`);
+    }
+  });
+}
+
+Deno.test("sin and cos give NaN beyond 2^24", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope();
-  const x = Float32Array.from(
-    { length: 4000 },
-    (_, i) => (i % 2 === 0 ? 1 : -1) * 10 ** (i / 500 - 4),
-  );
-  for (
-    const [name, run, wanted] of [
-      ["sin", ops.sin, Math.sin],
-      ["cos", ops.cos, Math.cos],
-    ] as const
-  ) {
-    const got = await run(tensor(gpu, x)).read();
-    let worst = 0;
-    for (const [i, value] of x.entries()) {
-      worst = Math.max(worst, Math.abs(got[i]! - wanted(value)));
-    }
-    assert(worst < 1e-6, `${name} is off by ${worst.toExponential(1)}`);
+  const beyond = [2 ** 24 + 2, -(2 ** 24 + 2), 1e8, 1e38, Infinity, -Infinity];
+  const x = tensor(gpu, [...beyond, NaN, 0.5]);
+  for (const run of [ops.sin, ops.cos]) {
+    const got = [...await run(x).read()];
+    assertEquals(got.slice(0, 7), new Array(7).fill(NaN));
+    assert(Math.abs(got[7]! - 0.5) < 0.4);
   }
 });
