@@ -9,7 +9,7 @@ import {
   winogradWeightsKernel,
 } from "../../kernels/winograd.wgsl.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { ceilDiv, checkLoop, flatGrid } from "../gpu/grid.ts";
+import { ceilDiv, checkLoop, flatGrid, MAX_GROUPS } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { empty } from "../tensor/create.ts";
 import { derive } from "../tensor/derived.ts";
@@ -84,6 +84,29 @@ export function suitsWinograd(
     channels >= 24 && columns >= 48 && pixels >= 64;
 }
 
+/**
+ * Whether one dispatch can convolve a batch.
+ *
+ * @param gpu the device
+ * @param batch images
+ * @param height of a result, in pixels
+ * @param width of a result, in pixels
+ */
+export function fitsWinograd(
+  gpu: Gpu,
+  batch: number,
+  height: number,
+  width: number,
+): boolean {
+  const tiles = batch * ceilDiv(height, TILE[0]) * ceilDiv(width, TILE[1]);
+  return ceilDiv(tiles, togetherOn(gpu)) <= MAX_GROUPS;
+}
+
+/** Tiles of a workgroup. */
+function togetherOn(gpu: Gpu): number {
+  return Math.max(gpu.subgroupSize, LEAST_TILES);
+}
+
 /** (4, 6, K, N) */
 function transformedWeights(
   weight: Tensor,
@@ -129,7 +152,7 @@ export function winograd(
   const tiles = batch * tilesY * tilesX;
   const rows = batch * gridHeight * gridWidth;
   const lanes = gpu.subgroupSize;
-  const together = Math.max(lanes, LEAST_TILES);
+  const together = togetherOn(gpu);
   const shader = winogradShader({
     bias: bias !== undefined,
     activation: options.activation,

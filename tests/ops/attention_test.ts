@@ -57,6 +57,9 @@ for (const withoutSubgroups of [false, true]) {
       "has the largest head": {
         shapes: [[1, 18, 1, 64], [1, 18, 1, 64], [1, 18, 1, 64]],
       },
+      "accepts more than 65,535 samples": {
+        shapes: [[65_600, 1, 1, 3], [65_600, 2, 1, 3], [65_600, 2, 1, 3]],
+      },
       "accepts large scores": {
         shapes: [[1, 9, 1, 8], [1, 9, 1, 8], [1, 9, 1, 8]],
         scale: 6,
@@ -64,6 +67,7 @@ for (const withoutSubgroups of [false, true]) {
       },
     },
     tolerance: 2e-5, // measured 4e-6
+    samples: 4,
   });
   checkOp(`selfAttention${suffix}`, {
     run: selfAttention,
@@ -80,7 +84,9 @@ for (const withoutSubgroups of [false, true]) {
     cases: {
       "takes a packed projection": { shapes: [[2, 21, 3, 2, 12]] },
       "takes an odd packed projection": { shapes: [[2, 6, 3, 2, 5]] },
+      "accepts more than 65,535 samples": { shapes: [[65_600, 2, 3, 1, 2]] },
     },
+    samples: 6,
     tolerance: 2e-5,
   });
 }

@@ -38,10 +38,9 @@ export interface OpCheck {
   readonly gpu?: () => Promise<Gpu>;
   /** Step of the central differences. Default 1e-5. */
   readonly step?: number;
+  /** Elements of an input whose gradient is compared. Default 24. */
+  readonly samples?: number;
 }
-
-/** Elements of an input whose gradient is compared. */
-const SAMPLES = 24;
 
 /** What a comparison found. */
 export interface Errors {
@@ -109,10 +108,11 @@ function differences(
   weights: Float64Array,
 ): Map<number, number> {
   const { data } = inputs[input]!;
+  const { samples = 24 } = check;
   const stream = key("samples", input);
-  const picks = data.length <= SAMPLES
+  const picks = data.length <= samples
     ? data.keys()
-    : Array.from({ length: SAMPLES }, (_, i) => stream.integer(i, data.length));
+    : Array.from({ length: samples }, (_, i) => stream.integer(i, data.length));
   const result = new Map<number, number>();
   for (const index of picks) {
     const value = data[index]!;
