@@ -53,6 +53,14 @@ fn moved(a: vec4f, x: vec4f) -> vec4f {
   return x - params.beta1 * (x - a);
 }
 
+// No decay leaves an infinite value alone.
+fn decayed(g: vec4f, x: vec4f) -> vec4f {
+  if (params.l2 == 0.0) {
+    return g;
+  }
+  return g + params.l2 * x;
+}
+
 @compute @workgroup_size(64)
 fn adam(
   @builtin(workgroup_id) group: vec3u,
@@ -63,7 +71,7 @@ fn adam(
     return;
   }
   let x = valueAt(i);
-  let g = factor[0] * gradientAt(i) + params.l2 * x;
+  let g = decayed(factor[0] * gradientAt(i), x);
   let first = moved(mAt(i), g);
   let second = params.beta2 * vAt(i) + params.rest2 * g * g;
   m[i] = first;
@@ -82,7 +90,7 @@ fn sgd(
     return;
   }
   let x = valueAt(i);
-  let momentum = params.beta1 * mAt(i) + factor[0] * gradientAt(i) + params.l2 * x;
+  let momentum = params.beta1 * mAt(i) + decayed(factor[0] * gradientAt(i), x);
   m[i] = momentum;
   value[i] = x - params.rate * momentum;
 }
@@ -119,5 +127,7 @@ fn squares(
 
 @compute @workgroup_size(1)
 fn limit() {
-  limited[0] = min(1.0, params.rate / (sqrt(total[0]) + 1e-6));
+  // NaN reaches all parameters, as in PyTorch.
+  let share = vec4f(params.rate / (sqrt(total[0]) + 1e-6));
+  limited[0] = smaller(vec4f(1.0), share).x;
 }

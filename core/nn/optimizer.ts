@@ -1,4 +1,5 @@
 import { operand } from "../../kernels/matmul.wgsl.ts";
+import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import source from "../../kernels/optimizer.wgsl" with { type: "text" };
 import type { Gpu } from "../gpu/gpu.ts";
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
@@ -18,6 +19,7 @@ type InPlace = keyof typeof READS;
 /** The kernels, reading from texels or in place. */
 const shaders = {
   texels: defineShader("optimizer", [
+    nan,
     source,
     operand("gradient", 1, "texels"),
     ...Object.entries(READS).map(([name, binding]) =>
@@ -28,6 +30,7 @@ const shaders = {
     ),
   ]),
   buffer: defineShader("optimizer_in_place", [
+    nan,
     source,
     operand("gradient", 1, "buffer"),
     ...Object.keys(READS).map((name) =>

@@ -4,6 +4,7 @@ import {
   type ConvWeightVariant,
 } from "../../kernels/conv2d_weight.wgsl.ts";
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import type { Activation } from "../../kernels/matmul.wgsl.ts";
 import {
@@ -57,7 +58,7 @@ export function conv2dShader(variant: Conv2dVariant): Shader {
   let shader = shaders.get(key);
   if (shader === undefined) {
     const sources = [conv2dKernel(variant)];
-    if (variant.activation !== "none") sources.unshift(math);
+    if (variant.activation !== "none") sources.unshift(math, nan);
     shader = defineShader(`conv2d_${variant.pass}`, sources);
     shaders.set(key, shader);
   }

@@ -1,4 +1,5 @@
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import {
   type Activation,
   matmulKernel,
@@ -53,7 +54,7 @@ export function matmulShader(variant: MatmulVariant): Shader {
   let shader = shaders.get(key);
   if (shader === undefined) {
     const sources = [matmulKernel(variant)];
-    if (variant.activation !== "none") sources.unshift(math);
+    if (variant.activation !== "none") sources.unshift(math, nan);
     if (variant.halfB && variant.source === "buffer") {
       sources.unshift("enable f16;");
     }

@@ -1,4 +1,5 @@
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import type { Activation } from "../../kernels/matmul.wgsl.ts";
 import {
@@ -54,7 +55,7 @@ function winogradShader(variant: WinogradVariant): Shader {
   let shader = shaders.get(key);
   if (shader === undefined) {
     const sources = [quotient, winogradKernel(variant)];
-    if (variant.activation !== "none") sources.unshift(math);
+    if (variant.activation !== "none") sources.unshift(math, nan);
     shader = defineShader("winograd", sources);
     shaders.set(key, shader);
   }

@@ -1,4 +1,4 @@
-// Functions of four values that WGSL lacks or leaves inaccurate.
+// Functions of four values that WGSL lacks or leaves inaccurate; with nan.wgsl.
 
 const SQRT_HALF: f32 = 0.70710678;
 const INV_SQRT_TAU: f32 = 0.39894228; // 1 / sqrt(2 pi)
@@ -14,7 +14,7 @@ fn tanhAccurate(x: vec4f) -> vec4f {
   let t = x * x;
   let small = x * (1.0 + t * (-0.33333333 + t * (0.13333333 + t * (-0.053968254 + t * 0.021869489))));
   let e = exp(-2.0 * abs(x));
-  let large = sign(x) * (1.0 - e) / (1.0 + e);
+  let large = withSign((1.0 - e) / (1.0 + e), x);
   return select(large, small, abs(x) < vec4f(0.3));
 }
 
@@ -104,11 +104,11 @@ fn cosAccurate(x: vec4f) -> vec4f {
 fn erf(x: vec4f) -> vec4f {
   let t = 1.0 / (1.0 + 0.3275911 * abs(x));
   let p = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  return sign(x) * (1.0 - p * exp(-x * x));
+  return signOf(x) * (1.0 - p * exp(-x * x));
 }
 
 fn relu(x: vec4f) -> vec4f {
-  return max(x, vec4f());
+  return select(x, vec4f(), isAtMostZero(x));
 }
 
 fn silu(x: vec4f) -> vec4f {
@@ -128,10 +128,29 @@ fn quickGelu(x: vec4f) -> vec4f {
   return x * sigmoid(1.702 * x);
 }
 
-// Derivatives by the argument.
-fn reluSlope(x: vec4f) -> vec4f {
-  return select(vec4f(), vec4f(1.0), x > vec4f());
+// d relu'(x)
+fn throughRelu(d: vec4f, x: vec4f) -> vec4f {
+  return select(d, vec4f(), isAtMostZero(x));
 }
+
+// |x|^p; Mesa's software pow() is 0 for NaN, and for 0 by a negative exponent.
+fn evenPow(x: vec4f, p: f32) -> vec4f {
+  let power = pow(abs(x), vec4f(abs(p)));
+  return select(select(power, 1.0 / power, p < 0.0), x, isNan(x));
+}
+
+// |x|^p with the sign of x, also at 0.
+fn oddPow(x: vec4f, p: f32) -> vec4f {
+  return withSign(evenPow(x, p), x);
+}
+
+// x^p for a p that is no integer; NaN below 0, but not at -infinity.
+fn realPow(x: vec4f, p: f32) -> vec4f {
+  let isNegative = bitcast<vec4u>(x) - vec4u(0x80000001u) < vec4u(0x7f7fffffu);
+  return select(evenPow(x, p), sqrt(x), isNegative);
+}
+
+// Derivatives by the argument.
 
 fn siluSlope(x: vec4f) -> vec4f {
   let s = sigmoid(x);

@@ -109,6 +109,7 @@ checkOp("SGD", {
 });
 checkOp("Ema", {
   ...common,
+  special: "spreads", // infinity less infinity, as in PyTorch's lerp
   run: (w, g) =>
     stepped(w, g, (store) => {
       const ema = new Ema(store, 0.75);

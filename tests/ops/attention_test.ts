@@ -1,6 +1,6 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { attention, selfAttention } from "../../core/ops/attention.ts";
-import { zeros } from "../../core/tensor/create.ts";
+import { tensor, zeros } from "../../core/tensor/create.ts";
 import { type Array64, at, build64 } from "../support/array64.ts";
 import { checkOp } from "../support/check_op.ts";
 import { testGpu } from "../support/gpu.ts";
@@ -42,11 +42,11 @@ for (const withoutSubgroups of [false, true]) {
     oracle,
     gpu,
     cases: {
-      "accepts one token": {
-        shapes: [[1, 1, 1, 4], [1, 1, 1, 4], [1, 1, 1, 4]],
-      },
       "accepts an odd head size": {
         shapes: [[2, 5, 3, 7], [2, 5, 3, 7], [2, 5, 3, 7]],
+      },
+      "accepts one token": {
+        shapes: [[1, 1, 1, 4], [1, 1, 1, 4], [1, 1, 1, 4]],
       },
       "crosses lengths": {
         shapes: [[1, 19, 2, 8], [1, 6, 2, 8], [1, 6, 2, 8]],
@@ -88,6 +88,25 @@ for (const withoutSubgroups of [false, true]) {
     },
     samples: 6,
     tolerance: 2e-5,
+  });
+}
+
+for (const withoutSubgroups of [false, true]) {
+  // Five keys are four and one: those past the last have no weight.
+  Deno.test(`attention takes infinity as PyTorch${withoutSubgroups ? " without subgroups" : ""}`, async () => {
+    const gpu = await testGpu(
+      withoutSubgroups ? { withoutSubgroups, operandSource: "buffer" } : {},
+    );
+    using _ = gpu.scope();
+    const rows = (values: number[]) => tensor(gpu, values, [1, 5, 1, 1]);
+    const run = async (q: number, k: number[], v: number[]) =>
+      (await attention(tensor(gpu, [q], [1, 1, 1, 1]), rows(k), rows(v))
+        .read())[0];
+    const ones = [1, 1, 1, 1, 1];
+    assertEquals(await run(1, ones, [1, 1, 1, 1, Infinity]), Infinity);
+    assertEquals(await run(-Infinity, ones, ones), NaN);
+    assertEquals(await run(1, [1, 1, 1, 1, -Infinity], [2, 2, 2, 2, 7]), 2);
+    assertEquals(await run(1, new Array(5).fill(-1e35), ones), 1);
   });
 }
 

@@ -38,9 +38,10 @@ function convolution(options: Plain, activate = (x: number) => x) {
           for (let kx = 0; kx < kw; kx++) {
             const y = oy * stride[0] - top + ky * dilation[0];
             const z = ox * stride[1] - left + kx * dilation[1];
-            if (y < 0 || z < 0 || y >= height || z >= width) continue;
+            const isZero = y < 0 || z < 0 || y >= height || z >= width;
             for (let i = 0; i < inputs; i++) {
-              total += at(x, [b, y, z, first + i]) * at(w, [o, i, ky, kx]);
+              const value = isZero ? 0 : at(x, [b, y, z, first + i]);
+              total += value * at(w, [o, i, ky, kx]);
             }
           }
         }
@@ -185,6 +186,7 @@ checkOp("conv2d with a residual", {
   oracle: withResidual,
   cases: RESIDUAL_CASES,
   tolerance: 1e-5,
+  special: "forward", // zeros around the image are factors of NaN
 });
 
 const SHARED: Tile = {
