@@ -16,15 +16,22 @@ import {
   parseCommand,
   positiveInteger,
   runCommand,
+  seedNumber,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { nearest, UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
-import { checkOutput, writeRows } from "../core/experiment/output.ts";
+import {
+  checkLost,
+  checkOutput,
+  counted,
+  writeRows,
+} from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
-import { digestText } from "../core/experiment/run_directory.ts";
+import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
 import { readWeights } from "../core/formats/weights.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
+import type { Gpu } from "../core/gpu/gpu.ts";
 import { noGrad } from "../core/tensor/autograd.ts";
 import { zeros } from "../core/tensor/create.ts";
 import type { Tensor } from "../core/tensor/tensor.ts";
@@ -49,9 +56,11 @@ ${LIST}
   --project SEED        project to 384 by the frozen orthogonal map of a seed
   --half                keep matrices as 16-bit floats
   --batch N             images at once (8; a clip counts as one)
+  --cache DIR           working folder (runs/embed)
+  --allow-missing       write even if more than 1 % cannot be read
 
 Interrupted, the same command goes on. Unreadable images are named and left
-out.`;
+out; the file lists them as left_out.`;
 
 const Options = z.strictObject({
   _: z.tuple(
@@ -68,9 +77,11 @@ const Options = z.strictObject({
     .default("authors"),
   clip: positiveInteger.multipleOf(2, "it needs an even number").optional(),
   tokens: z.boolean().default(false),
-  project: z.coerce.number("it needs a seed").int().min(0).optional(),
+  project: seedNumber.optional(),
   half: z.boolean().default(false),
   batch: positiveInteger.default(8),
+  cache: z.string().default(join("runs", "embed")),
+  allowMissing: z.boolean().default(false),
 });
 
 /** Images between two writes to disk. */
@@ -99,7 +110,11 @@ async function weightsOf(name: string, given?: string): Promise<string> {
 type Apply = (frames: Tensor) => Tensor;
 
 async function embed(args: readonly string[]): Promise<void> {
-  const options = parseCommand(Options, ["tokens", "half"], args);
+  const options = parseCommand(
+    Options,
+    ["tokens", "half", "allowMissing"],
+    args,
+  );
   const [name] = options._;
   const entry = encoders[name];
   if (entry === undefined) {
@@ -118,13 +133,14 @@ async function embed(args: readonly string[]): Promise<void> {
     : entry.recommended ?? entry.frames;
   const { side, crop, filter } = frames;
   await checkOutput(output);
+  await checkFolder(options.cache, "--cache");
   const path = await weightsOf(name, options.weights);
   using source = await openImages(input, {
     size: [side, side],
     crop,
     filter,
   }, clip);
-  using gpu = await Gpu.open();
+  using gpu = await openDevice();
   using network: Encoder = entry.create(side);
   if (tokens && network.spatialTokens === undefined) {
     throw new UsageError(`Cannot use --tokens: ${name} has no grid of tokens`);
@@ -157,15 +173,16 @@ async function embed(args: readonly string[]): Promise<void> {
       half,
     ]),
   );
-  const folder = join("runs", "embed", key.slice(0, 16));
+  const folder = join(options.cache, key.slice(0, 16));
 
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const line = new ProgressLine(name, () => gpu.memory().bytes);
   // Inception truncates to levels: a quarter of one keeps them.
   const lift = network instanceof InceptionV3 ? 0.25 : 0;
   const result = await encodeImages({
     gpu,
     source,
+    network: `${name} (${path})`,
     side,
     folder,
     digest: key,
@@ -180,12 +197,25 @@ async function embed(args: readonly string[]): Promise<void> {
   line.end();
   if (result === undefined) return interrupt.check();
   const { data, names, lost, rate } = result;
-  for (const item of lost) console.error(`Left out ${item}`);
+  checkLost(
+    `embed ${input}`,
+    lost,
+    source.names.length,
+    options.allowMissing,
+  );
+  for (const item of source.rest) {
+    console.error(`Left out ${item}: it fills no clip of ${clip}`);
+  }
+  const used = new Set(names);
   await writeRows(output, {
     name: "embeddings",
     shape: [names.length, ...rowShape],
     data,
     names,
+    leftOut: [
+      ...source.names.filter((item) => !used.has(item)),
+      ...source.rest,
+    ],
     about: {
       encoder: name,
       weights: digest,
@@ -199,9 +229,9 @@ async function embed(args: readonly string[]): Promise<void> {
     ? `, ${rate.toFixed(1)} a second on ${gpu.adapter}`
     : "";
   console.log(
-    `${names.length} ${noun} to (${rowShape.join(", ")})${speed}; ${
-      lost.length === 0 ? "" : `${lost.length} unreadable; `
-    }${output}`,
+    `${counted(names.length, lost.length, noun)} to (${
+      rowShape.join(", ")
+    })${speed}; ${output}`,
   );
 }
 

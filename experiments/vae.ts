@@ -17,16 +17,27 @@ import {
   positiveInteger,
   runCommand,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
-import { checkOutput, writeRows } from "../core/experiment/output.ts";
+import {
+  checkLost,
+  checkOutput,
+  claimFolder,
+  counted,
+  writeRows,
+} from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
-import { digestText, writeAtomic } from "../core/experiment/run_directory.ts";
+import {
+  checkFolder,
+  digestText,
+  writeAtomic,
+} from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
 import { readNpz } from "../core/formats/npy.ts";
 import { encodePng } from "../core/formats/png.ts";
 import { readSafetensors, toFloat32 } from "../core/formats/safetensors.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
+import type { Gpu } from "../core/gpu/gpu.ts";
 import { permute } from "../core/ops/permute.ts";
 import { noGrad } from "../core/tensor/autograd.ts";
 import { tensor } from "../core/tensor/create.ts";
@@ -41,9 +52,13 @@ const HELP = `vae encode|decode: images to latents and back
   --size N          side the images are cropped and resized to, Lanczos
                     (256; 64 for the demo's)
   --batch N         images at once (1; 16 for the demo's)
+  --cache DIR       working folder of encode (runs/vae)
+  --allow-missing   encode even if more than 1 % of the images cannot be read
 
 Latents are the posterior's mean, scaled, (n, 4, height, width). Interrupted,
-the same command goes on. Unreadable images are named and left out.`;
+the same command goes on; a folder of pictures of other latents or by other
+weights is refused. Unreadable images are named and left out; the file lists
+them as left_out.`;
 
 const Options = z.strictObject({
   _: z.tuple(
@@ -55,6 +70,8 @@ const Options = z.strictObject({
   weights: z.string().min(1).optional(),
   size: positiveInteger.optional(),
   batch: positiveInteger.optional(),
+  cache: z.string().default(join("runs", "vae")),
+  allowMissing: z.boolean().default(false),
 });
 
 const SHIPPED = fromFileUrl(
@@ -79,6 +96,7 @@ async function encode(
     );
   }
   await checkOutput(output);
+  await checkFolder(options.cache, "--cache");
   using source = await openImages(input, {
     size: [size, size],
     crop: "centre",
@@ -86,14 +104,15 @@ async function encode(
   });
   const digest = await digestFile(weights);
   const key = await digestText(`${digest} ${source.digest} ${size}`);
-  const folder = join("runs", "vae", key.slice(0, 16));
+  const folder = join(options.cache, key.slice(0, 16));
   const side = size / vae.factor;
   const own = CHANNELS * side * side;
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const line = new ProgressLine("encode", () => gpu.memory().bytes);
   const result = await encodeImages({
     gpu,
     source,
+    network: `${title} (${weights})`,
     side: size,
     folder,
     digest: key,
@@ -108,19 +127,28 @@ async function encode(
   line.end();
   if (result === undefined) return interrupt.check();
   const { data, names, lost, rate } = result;
-  for (const item of lost) console.error(`Left out ${item}`);
+  checkLost(
+    `encode ${input}`,
+    lost,
+    source.names.length,
+    options.allowMissing,
+  );
+  const used = new Set(names);
   await writeRows(output, {
     name: "latents",
     shape: [names.length, CHANNELS, side, side],
     data,
     names,
+    leftOut: source.names.filter((name) => !used.has(name)),
     about: { vae: title, weights: digest },
   });
   await Deno.remove(folder, { recursive: true });
   console.log(
-    `${names.length} images to (${CHANNELS}, ${side}, ${side}) by ${title}${
+    `${
+      counted(names.length, lost.length, "images")
+    } to (${CHANNELS}, ${side}, ${side}) by ${title}${
       rate > 0 ? `, ${rate.toFixed(1)} a second` : ""
-    }; ${lost.length === 0 ? "" : `${lost.length} unreadable; `}${output}`,
+    }; ${output}`,
   );
 }
 
@@ -131,13 +159,20 @@ interface Latents {
 }
 
 async function readLatents(path: string): Promise<Latents> {
-  const [shape, data, names] = await latentsOf(path);
+  const [shape, data, names = []] = await latentsOf(path);
   const [count = 0, channels = 0, ...rest] = shape;
   if (channels !== CHANNELS || rest.length !== 2) {
     throw new Error(
       `Cannot decode ${path}: its latents have shape (${
         shape.join(", ")
       }), needed (n, ${CHANNELS}, height, width)`,
+    );
+  }
+  if (data.length === 0) {
+    throw new Error(
+      `Cannot decode ${path}: there is no latent in it, their shape is (${
+        shape.join(", ")
+      })`,
     );
   }
   const row = data.findIndex((value) => !Number.isFinite(value));
@@ -154,31 +189,90 @@ async function readLatents(path: string): Promise<Latents> {
 
 async function latentsOf(
   path: string,
-): Promise<[readonly number[], Float32Array, readonly string[]]> {
+): Promise<
+  [readonly number[], Float32Array, readonly string[] | undefined]
+> {
   if (path.endsWith(".npz")) {
     using file = await readNpz(path);
-    const { shape, data } = await file.read("latents");
-    const names = file.info("names") === undefined
-      ? []
-      : (await file.read("names")).data as readonly string[];
-    return [shape, Float32Array.from(data as Float32Array), names];
+    const { dtype, shape, data } = await file.read("latents");
+    if (dtype === "U") {
+      throw new Error(`Cannot decode ${path}: array "latents" holds text`);
+    }
+    const names = file.names.includes("names")
+      ? await file.read("names")
+      : undefined;
+    return [
+      shape,
+      Float32Array.from(data as Float32Array, Number),
+      names && checkNames(path, [...names.data], names.shape, shape[0]),
+    ];
   }
   using file = await readSafetensors(path);
   const latents = await file.read("latents");
-  const names = JSON.parse(file.metadata.names ?? "[]") as string[];
-  return [latents.shape, toFloat32(latents), names];
+  const { shape } = latents;
+  const { names } = file.metadata;
+  return [
+    shape,
+    toFloat32(latents),
+    names === undefined ? undefined : parseNames(path, names, shape[0]),
+  ];
+}
+
+function parseNames(path: string, text: string, count = 0): readonly string[] {
+  let names: unknown;
+  try {
+    names = JSON.parse(text);
+  } catch {
+    // Reported below: it is no list.
+  }
+  return Array.isArray(names)
+    ? checkNames(path, names, [names.length], count)
+    : checkNames(path, [], [], count);
+}
+
+/** Names of latents: texts, or integers, that name a file each. */
+function checkNames(
+  path: string,
+  names: readonly unknown[],
+  shape: readonly number[],
+  count = 0,
+): readonly string[] {
+  const refuse = (what: string): never => {
+    throw new Error(
+      `Cannot decode ${path}: "names" ${what}, needed ${count} texts or integers that name files; leave it out to number the pictures`,
+    );
+  };
+  if (shape.length !== 1 || names.length !== count) {
+    refuse(`has shape (${shape.join(", ")})`);
+  }
+  return names.map((name, i) => {
+    const isInteger = typeof name === "bigint" || Number.isInteger(name);
+    const text = isInteger ? String(name) : name;
+    if (typeof text !== "string") return refuse(`holds no text at ${i}`);
+    const base = basename(text).replace(/\.\w+$/, "");
+    if (/^[./]*$/.test(base) || /\p{Cc}/u.test(text)) {
+      return refuse(`holds ${JSON.stringify(text)} at ${i}`);
+    }
+    return text;
+  });
 }
 
 async function decode(
   gpu: Gpu,
   { vae, title }: OpenAutoencoder,
   isDemo: boolean,
+  weights: string,
   options: z.output<typeof Options>,
 ): Promise<void> {
   const { input, output, batch = isDemo ? 16 : 1 } = options;
   const { shape, data, names } = await readLatents(input);
   const [count = 0, , height = 0, width = 0] = shape;
-  await Deno.mkdir(output, { recursive: true });
+  await checkFolder(output, "--output");
+  await claimFolder(output, "decoded.json", {
+    input,
+    inputDigest: await digestFile(input),
+    weights: await digestFile(weights),
+  });
   const files = Array.from({ length: count }, (_, i) => {
     const name = names[i] ?? String(i).padStart(5, "0");
     return join(output, `${basename(name).replace(/\.\w+$/, "")}.png`);
@@ -190,7 +284,7 @@ async function decode(
   }
   const own = data.length / count;
   const pixels = [height * vae.factor, width * vae.factor] as const;
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const line = new ProgressLine("decode", () => gpu.memory().bytes);
   const missing: number[] = [];
   for (const [i, file] of files.entries()) {
@@ -234,14 +328,14 @@ async function decode(
 }
 
 async function run(args: readonly string[]): Promise<void> {
-  const options = parseCommand(Options, [], args);
+  const options = parseCommand(Options, ["allowMissing"], args);
   const weights = options.weights ?? SHIPPED;
-  using gpu = await Gpu.open();
+  using gpu = await openDevice();
   using open = await openAutoencoder(gpu, weights);
   const isDemo = open.title.includes("demo");
   await (options._[0] === "encode"
     ? encode(gpu, open, isDemo, weights, options)
-    : decode(gpu, open, isDemo, options));
+    : decode(gpu, open, isDemo, weights, options));
 }
 
 if (import.meta.main) await runCommand(HELP, run, Deno.args);

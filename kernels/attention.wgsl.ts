@@ -20,6 +20,7 @@
  * @module
  */
 
+import opaque from "./lib/opaque.wgsl" with { type: "text" };
 import { operand } from "./matmul.wgsl.ts";
 
 /** One member of the family. */
@@ -166,6 +167,7 @@ ${operand("v", 3, source)}
 ${outputs}
 @group(0) @binding(8) var<storage, read_write> out: array<vec4f>;
 
+${opaque}
 // Above minus infinity, which exp(LOWEST - LOWEST) must not become NaN for.
 const LOWEST: f32 = -3.4028234e38;
 
@@ -190,13 +192,14 @@ function forward(variant: AttentionVariant, c: readonly number[]): string {
   const keys = walk(variant, "k", "params.pitchKV", "params.keys");
   const values = walk(variant, "v", "params.pitchKV", "params.keys", true);
   return `
+  let keys = opaque(params.keys, group);
   let t = group.x * ${lanes}u + lane;
   let row = qBase + min(t, params.queries - 1u) * params.pitchQ;
   ${c.map((i) => `let q${i} = qAt(row + ${i}u) * params.scale;`).join("\n  ")}
   ${c.map((i) => `var o${i} = vec4f();`).join("\n  ")}
   var largest = LOWEST;
   var total = 0.0;
-  for (var s = 0u; s < params.keys; s += ${STEPS}u) {
+  for (var s = 0u; s < keys; s += ${STEPS}u) {
     ${keys.loads}
     ${values.loads}
     let score = vec4f(
@@ -238,6 +241,7 @@ function query(variant: AttentionVariant, c: readonly number[]): string {
   const keys = walk(variant, "k", "params.pitchKV", "params.keys");
   const values = walk(variant, "v", "params.pitchKV", "params.keys");
   return `
+  let keys = opaque(params.keys, group);
   let t = group.x * ${lanes}u + lane;
   let bounded = min(t, params.queries - 1u);
   let row = qBase + bounded * params.pitchQ;
@@ -247,7 +251,7 @@ function query(variant: AttentionVariant, c: readonly number[]): string {
   ${c.map((i) => `var d${i} = vec4f();`).join("\n  ")}
   let own = ${dotProduct(texels, "g", (i) => `oAt(oRow + ${i}u)`)};
   let norm = lse[statBase + bounded];
-  for (var s = 0u; s < params.keys; s += ${STEPS}u) {
+  for (var s = 0u; s < keys; s += ${STEPS}u) {
     ${keys.loads}
     ${values.loads}
     let score = vec4f(
@@ -294,6 +298,7 @@ function keyValue(variant: AttentionVariant, c: readonly number[]): string {
     true,
   );
   return `
+  let queries = opaque(params.queries, group);
   let gradBase = oBase;
   let t = group.x * ${lanes}u + lane;
   let bounded = min(t, params.keys - 1u);
@@ -303,7 +308,7 @@ function keyValue(variant: AttentionVariant, c: readonly number[]): string {
   ${c.map((i) => `let v${i} = vAt(vRow + ${i}u);`).join("\n  ")}
   ${c.map((i) => `var dk${i} = vec4f();`).join("\n  ")}
   ${c.map((i) => `var dv${i} = vec4f();`).join("\n  ")}
-  for (var s = 0u; s < params.queries; s += ${STEPS}u) {
+  for (var s = 0u; s < queries; s += ${STEPS}u) {
     ${queries.loads}
     ${grads.loads}
     let norm = lseAt((statBase + s) >> 2u);

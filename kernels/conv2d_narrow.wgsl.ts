@@ -18,6 +18,7 @@
  * @module
  */
 
+import opaque from "./lib/opaque.wgsl" with { type: "text" };
 import { type Epilogue, epilogue, operand } from "./matmul.wgsl.ts";
 
 /** One member of the family. */
@@ -121,6 +122,7 @@ ${operand("a", 1, source)}
 ${operand("b", 2, source)}
 ${epilogue(variant)}
 
+${opaque}
 const NOWHERE: u32 = 0xffffffffu;
 
 // First texel of a pixel of the image.
@@ -150,6 +152,8 @@ fn convolve(
 ) {
   // A constant, but only the driver's compiler knows; see tile.wgsl.ts.
   let shelf = lane >> 5u;
+  let kernelHeight = opaque(params.kernelHeight, group);
+  let pitchA = opaque(params.pitchA, group);
   let run = (group.y * 65535u + group.x) * ${lanes}u + lane;
   let line = quotient(run, params.runsX);
   let sample = quotient(line, params.gridHeight);
@@ -160,7 +164,7 @@ fn convolve(
     results.map(([pixel, quad]) => `var c${pixel}_${quad} = vec4f();`)
       .join("\n  ")
   }
-  for (var tapY = 0u; tapY < params.kernelHeight; tapY++) {
+  for (var tapY = 0u; tapY < kernelHeight; tapY++) {
     let atY = i32(y * params.strideY + tapY * params.dilationY) - params.padY;
     ${
     shifts.map((shift) =>
@@ -172,7 +176,7 @@ fn convolve(
       `let weights${tap} = weightsOf(tapY, ${tap}u);`
     ).join("\n    ")
   }
-    for (var c4 = 0u; c4 < params.pitchA; c4++) {
+    for (var c4 = 0u; c4 < pitchA; c4++) {
       ${[...reads, ...sums].join("\n      ")}
     }
   }

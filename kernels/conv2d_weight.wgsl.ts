@@ -19,6 +19,7 @@
  * @module
  */
 
+import opaque from "./lib/opaque.wgsl" with { type: "text" };
 import { epilogue, operand } from "./matmul.wgsl.ts";
 
 /** One member of the family. */
@@ -120,6 +121,7 @@ ${
     })
   }
 
+${opaque}
 const NOWHERE: u32 = 0xffffffffu;
 
 // What a lane loads for four pixels: a texel c of the pixel that one of them
@@ -182,13 +184,14 @@ fn product(
     ).join("\n  ")
   }
   var total = vec4f();
+  let gridWidth = opaque(params.gridWidth, group);
   let first = group.z * params.perPart;
   let last = min(first + params.perPart, params.lines);
   for (var line = first; line < last; line++) {
     let sample = quotient(line, params.gridHeight);
     let y = line - sample * params.gridHeight;
     ${lines.join("\n    ")}
-    for (var x = 0u; x < params.gridWidth; x += ${STEPS}u) {
+    for (var x = 0u; x < gridWidth; x += ${STEPS}u) {
       ${[...reads, ...sums].join("\n      ")}
       total += (b0 + b1) + (b2 + b3);
     }

@@ -49,8 +49,9 @@ fn rowsBackward(
   }
   let row = quotient(i, params.cols);
   let column = i - row * params.cols;
+  let count = opaque(params.count, group);
   var total = 0.0;
-  for (var n = 0u; n < params.count; n++) {
+  for (var n = 0u; n < count; n++) {
     if (index[n] == row) {
       total += dy[n * params.cols + column];
     }

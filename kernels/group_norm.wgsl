@@ -156,13 +156,14 @@ fn joinMoments(
     return;
   }
   let start = cell.sample * params.chunks * params.width + cell.c;
+  let chunks = opaque(params.chunks, group);
   var total = vec4f();
-  for (var chunk = 0u; chunk < params.chunks; chunk++) {
+  for (var chunk = 0u; chunk < chunks; chunk++) {
     total += inA[start + chunk * params.width] * f32(lengthOf(chunk));
   }
   let centre = total / f32(params.pixels);
   var squares = vec4f();
-  for (var chunk = 0u; chunk < params.chunks; chunk++) {
+  for (var chunk = 0u; chunk < chunks; chunk++) {
     let d = inA[start + chunk * params.width] - centre;
     squares += inB[start + chunk * params.width] + d * d * f32(lengthOf(chunk));
   }
@@ -258,9 +259,10 @@ fn joinDots(
     return;
   }
   let start = cell.sample * params.chunks * params.width + cell.c;
+  let chunks = opaque(params.chunks, group);
   var total = vec4f();
   var dot = vec4f();
-  for (var chunk = 0u; chunk < params.chunks; chunk++) {
+  for (var chunk = 0u; chunk < chunks; chunk++) {
     total += inA[start + chunk * params.width];
     dot += inB[start + chunk * params.width];
   }
@@ -281,9 +283,10 @@ fn groupDots(
   let sample = quotient(i, params.groups);
   let channel = (i - sample * params.groups) * params.perGroup;
   let start = i * params.perGroup;
+  let perGroup = opaque(params.perGroup, group);
   var total = 0.0;
   var dot = 0.0;
-  for (var c = 0u; c < params.perGroup; c++) {
+  for (var c = 0u; c < perGroup; c++) {
     total += channelsA[start + c] * scales[channel + c];
     dot += channelsB[start + c] * scales[channel + c];
   }

@@ -47,18 +47,13 @@ fn indexOf(group: vec3u, lane: u32) -> u32 {
 // beta1 a + rest1 x, from the nearer end: equal values stay, and a share of 1
 // arrives, though beta1 + rest1 is not 1 in float32.
 fn moved(a: vec4f, x: vec4f) -> vec4f {
-  if (params.rest1 < 0.5) {
-    return a + params.rest1 * (x - a);
-  }
-  return x - params.beta1 * (x - a);
+  let step = x - a;
+  return select(x - params.beta1 * step, a + params.rest1 * step, params.rest1 < 0.5);
 }
 
 // No decay leaves an infinite value alone.
 fn decayed(g: vec4f, x: vec4f) -> vec4f {
-  if (params.l2 == 0.0) {
-    return g;
-  }
-  return g + params.l2 * x;
+  return select(g + params.l2 * x, g, params.l2 == 0.0);
 }
 
 @compute @workgroup_size(64)

@@ -17,6 +17,8 @@
  * @module
  */
 
+import opaque from "./lib/opaque.wgsl" with { type: "text" };
+
 /** Which member of the family, and its sizes. */
 export type Tile = ShuffleTile | SharedTile;
 
@@ -137,7 +139,7 @@ export function tileKernel(problem: TileProblem, tile: Tile): string {
   const body = tile.member === "shuffle"
     ? shuffleBody(problem, tile)
     : sharedBody(problem, tile);
-  return `${problem.declarations}\n${body}`;
+  return `${problem.declarations}\n${opaque}${body}`;
 }
 
 const AXES = ["x", "y", "z", "w"] as const;
@@ -150,7 +152,8 @@ function range(count: number): number[] {
 function overParts(problem: TileProblem, starts: readonly string[]): string {
   if (!problem.parts) return ["let part = 0u;", ...starts].join("\n  ");
   return [
-    "for (var part = 0u; part < params.parts; part++) {",
+    "let parts = opaque(params.parts, group);",
+    "for (var part = 0u; part < parts; part++) {",
     "let first = part * params.depth;",
     ...starts,
   ].join("\n  ");
@@ -229,10 +232,11 @@ fn product(
   let m0 = group.x * ${rows}u;
   let n4 = group.y * ${lanes}u + lane;
   let batch = group.z;
+  let depth = opaque(params.depth, group);
   ${range(rows).map((row) => `var c${row} = vec4f();`).join("\n  ")}
   ${problem.rowSums ? "var rowSum = vec4f();" : ""}
   ${overParts(problem, starts)}
-  for (var k = 0u; k < params.depth; k += 4u) {
+  for (var k = 0u; k < depth; k += 4u) {
     ${[...lines, ...sums].join("\n    ")}
   }${problem.parts ? "}" : ""}
   ${problem.rowSums ? rowSumEnd(lanes, quads) : ""}
@@ -369,9 +373,10 @@ fn product(
   let y = lane / ${threadsX}u;
   let m0 = group.x * ${rows}u;
   let batch = group.z;
+  let depth = opaque(params.depth, group);
   ${range(rowsEach).map((row) => `var c${row} = vec4f();`).join("\n  ")}
   ${overParts(problem, [])}
-  for (var k = 0u; k < params.depth; k += ${depth}u) {${stageA}${stageB}
+  for (var k = 0u; k < depth; k += ${depth}u) {${stageA}${stageB}
     workgroupBarrier();
     for (var step = 0u; step < ${depth}u; step++) {
       let b = tileB[step * ${threadsX}u + x];

@@ -19,6 +19,7 @@
  * @module
  */
 
+import opaque from "./lib/opaque.wgsl" with { type: "text" };
 import { type Epilogue, epilogue, operand } from "./matmul.wgsl.ts";
 
 /** Results of a tile: height and width. */
@@ -91,7 +92,9 @@ function times(matrix: Matrix, column: readonly string[]): string[] {
  */
 export function winogradWeightsKernel(): string {
   const taps = range(9).map((tap) => {
-    const parts = range(4).map((n) => `at(k, n4 * 4u + ${n}u, ${tap}u)`);
+    const parts = range(4).map((n) =>
+      `at(k, n4 * 4u + ${n}u, ${tap}u, isTurned)`
+    );
     return `let w${tap} = vec4f(${parts.join(", ")});`;
   });
   const columns = range(3).flatMap((x) =>
@@ -113,8 +116,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> w: array<f32>;
 @group(0) @binding(2) var<storage, read_write> u: array<vec4f>;
 
-fn at(k: u32, n: u32, tap: u32) -> f32 {
-  if (params.isTurned != 0u) {
+${opaque}
+fn at(k: u32, n: u32, tap: u32, isTurned: bool) -> f32 {
+  if (isTurned) {
     return w[(k * params.columns + n) * 9u + 8u - tap];
   }
   return w[(n * params.channels + k) * 9u + tap];
@@ -128,6 +132,7 @@ fn transform(
   let index = (group.y * 65535u + group.x) * 64u + lane;
   let width = params.columns >> 2u;
   let plane = params.channels * width;
+  let isTurned = opaque(params.isTurned, group) != 0u;
   if (index >= plane) {
     return;
   }
@@ -220,6 +225,7 @@ ${operand("a", 1, "texels")}
 ${operand("b", 2, "texels")}
 ${epilogue({ ...variant, wide: true, source: "texels" })}
 
+${opaque}
 // Beyond every texture, where reads give zero; more than the texels of a pixel
 // before the end of the numbers.
 const NOWHERE: u32 = 0x80000000u;
@@ -259,6 +265,7 @@ fn product(
 ) {
   // A constant, but only the driver's compiler knows; see tile.wgsl.ts.
   let shelf = lane >> 5u;
+  let pitchA = opaque(params.pitchA, group);
   let tile0 = group.x * ${tiles}u;
   let n4 = group.y * ${lanes}u + lane;
   let plane = 4u * params.pitchA * params.pitchB;
@@ -277,7 +284,7 @@ fn product(
       .join("\n    ")
   }
     var u = i * 6u * plane + n4;
-    for (var k4 = 0u; k4 < params.pitchA; k4++) {
+    for (var k4 = 0u; k4 < pitchA; k4++) {
       ${[...pixels, ...sums].join("\n      ")}
       u += 4u * params.pitchB;
     }

@@ -69,11 +69,24 @@ export function fitFrame(image: Image, options: FrameOptions): Image {
   return cut(resized, left, top, ...size);
 }
 
+async function readFile(path: string): Promise<Uint8Array> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound
+      ? "there is no such file, it is a link to nothing, or its name is no UTF-8"
+      : error instanceof Deno.errors.IsADirectory
+      ? "it is a folder"
+      : (error as Error).message;
+    throw new Error(`Cannot read ${path}: ${reason}`);
+  }
+}
+
 /** Reads, crops and resizes one frame; a bad file gives an error text. */
 export async function loadFrame(job: FrameJob): Promise<LoadedFrame> {
   const { index, path } = job;
   try {
-    const image = await decodeImage(await Deno.readFile(path), path);
+    const image = decodeImage(await readFile(path), path);
     return { index, path, image: fitFrame(image, job) };
   } catch (error) {
     return { index, path, error: (error as Error).message };

@@ -4,17 +4,20 @@
  * @module
  */
 
+import { isWholeJpeg, jpegMarkers } from "../formats/jpeg.ts";
+
 /** What can be wrong with an image file. */
 export type ImageFault =
   | "missing_image"
   | "truncated_image"
   | "unknown_image_format";
 
-const TAIL = 1024; // bytes; encoders may pad behind the end marker
+const ENDS = 1024; // bytes that are read at first, of each end of a file
 const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const PNG_END = [0x49, 0x45, 0x4e, 0x44]; // "IEND"
 const JPEG = [0xff, 0xd8, 0xff];
 const JPEG_END = [0xff, 0xd9];
+const JPEG_SCAN = 0xda;
 
 function startsWith(bytes: Uint8Array, mark: readonly number[]): boolean {
   return mark.every((byte, i) => bytes[i] === byte);
@@ -43,8 +46,20 @@ async function readAt(
   return bytes.subarray(0, filled);
 }
 
+/** Whether the chunks of a PNG lead to its last one. */
+async function hasPngEnd(file: Deno.FsFile, size: number): Promise<boolean> {
+  for (let at = PNG.length; at + 12 <= size;) {
+    const head = await readAt(file, at, 8);
+    if (startsWith(head.subarray(4), PNG_END)) return true;
+    at += 12 + new DataView(head.buffer).getUint32(0);
+  }
+  return false;
+}
+
 /**
- * Looks at both ends of a JPEG or PNG file.
+ * Looks for the end marker of a JPEG or PNG file: in its last bytes, and by
+ * its markers where it does not end so or begins with long segments, in which
+ * a thumbnail may have a marker of its own. Bytes behind it do no harm.
  *
  * A file that lost its end is found here; one that is damaged in between is
  * found when it is decoded.
@@ -56,27 +71,35 @@ export async function imageFault(
   path: string,
 ): Promise<ImageFault | undefined> {
   let file: Deno.FsFile;
+  let info: Deno.FileInfo;
   try {
+    // Of the path: Deno asks an open file for access to where a link leads.
+    info = await Deno.stat(path);
+    if (!info.isFile) return "missing_image";
     file = await Deno.open(path, { read: true });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "missing_image";
-    throw error;
+    // A refusal of the sandbox is not the file's fault.
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return "missing_image";
   }
   using _ = file;
-  const { size, isFile } = await file.stat();
-  if (!isFile) return "missing_image";
+  const { size } = info;
   if (size === 0) return "truncated_image";
-  const head = await readAt(file, 0, Math.min(size, PNG.length));
-  const tail = await readAt(
-    file,
-    Math.max(0, size - TAIL),
-    Math.min(size, TAIL),
-  );
+  const head = await readAt(file, 0, Math.min(size, ENDS));
+  const tail = size > 2 * ENDS
+    ? await readAt(file, size - ENDS, ENDS)
+    : new Uint8Array();
   if (startsWith(head, JPEG)) {
-    return contains(tail, JPEG_END) ? undefined : "truncated_image";
+    const isScanNear = jpegMarkers(head).some(({ marker }) =>
+      marker === JPEG_SCAN
+    );
+    const isWhole = isScanNear && contains(tail, JPEG_END) ||
+      isWholeJpeg(await readAt(file, 0, size));
+    return isWhole ? undefined : "truncated_image";
   }
   if (startsWith(head, PNG)) {
-    return contains(tail, PNG_END) ? undefined : "truncated_image";
+    const isWhole = contains(tail, PNG_END) || await hasPngEnd(file, size);
+    return isWhole ? undefined : "truncated_image";
   }
   return "unknown_image_format";
 }

@@ -1,4 +1,5 @@
 import { join } from "@std/path";
+import { digestFile } from "../formats/digest.ts";
 import type { Image } from "../formats/image.ts";
 import { readNpz } from "../formats/npy.ts";
 import { createHash } from "node:crypto";
@@ -21,7 +22,9 @@ export interface ImageSource extends Disposable {
   readonly names: readonly string[];
   /** Pictures of an item: 1, or the length of a clip. */
   readonly frames: number;
-  /** Digest of names and sizes of what is read. */
+  /** Names of the pictures behind the last whole clip. */
+  readonly rest: readonly string[];
+  /** Digest of the names and the content of what is read. */
   readonly digest: string;
   /**
    * Reads items in order.
@@ -33,7 +36,27 @@ export interface ImageSource extends Disposable {
 }
 
 /**
- * Lists the JPEG and PNG files of a folder, sorted by name.
+ * Sorts names by the numbers in them: `frame_2` before `frame_10`. Names whose
+ * numbers have equally many digits keep the order of their characters.
+ */
+function sortedByNumbers(names: readonly string[]): string[] {
+  const most = names.join("\n").match(/\d+/g)
+    ?.reduce((n, { length }) => Math.max(n, length), 0) ?? 0;
+  const padded = names.map((name) =>
+    [
+      name.replace(/\d+/g, (digits) => digits.padStart(most, "0")),
+      name,
+    ] as const
+  );
+  const order = <T>(a: T, b: T) => a < b ? -1 : Number(a > b);
+  return padded.sort(([a, x], [b, y]) => order(a, b) || order(x, y))
+    .map(([, name]) => name);
+}
+
+/**
+ * Lists what a folder has under names of JPEG and PNG files, sorted by the
+ * numbers in them, `frame_2` before `frame_10`. Links to nothing and folders
+ * are listed too, so that whoever reads them names them.
  *
  * @param folder the folder
  * @param least files that are needed
@@ -45,8 +68,8 @@ export async function listImages(folder: string, least = 1): Promise<string[]> {
   const folders: string[] = [];
   try {
     for await (const entry of Deno.readDir(folder)) {
-      if (entry.isDirectory) folders.push(entry.name);
-      else if (/\.(jpe?g|png)$/i.test(entry.name)) names.push(entry.name);
+      if (/\.(jpe?g|png)$/i.test(entry.name)) names.push(entry.name);
+      else if (entry.isDirectory) folders.push(entry.name);
     }
   } catch (error) {
     throw new Error(
@@ -61,7 +84,7 @@ export async function listImages(folder: string, least = 1): Promise<string[]> {
       `Cannot read images of ${folder}: it holds ${names.length} JPEG or PNG files, needed at least ${least}${hint}`,
     );
   }
-  return names.sort();
+  return sortedByNumbers(names);
 }
 
 /**
@@ -70,7 +93,7 @@ export async function listImages(folder: string, least = 1): Promise<string[]> {
  *
  * @param input the folder or file
  * @param options size, crop, filter
- * @param clip pictures of a clip, in the order of their names, without overlap;
+ * @param clip pictures of a clip, in the order of listImages, without overlap;
  *   absent for single pictures
  * @throws {Error} if there is nothing that fits
  */
@@ -92,25 +115,25 @@ async function openFolder(
   const files = await listImages(folder, clip);
   const count = Math.floor(files.length / clip);
   const names = Array.from({ length: count }, (_, i) => files[i * clip] ?? "");
-  const hash = createHash("sha256").update(`${folder} ${clip}`);
-  for (const name of files) {
-    const { size, mtime } = await Deno.stat(join(folder, name));
-    hash.update(`${name} ${size} ${mtime?.getTime() ?? 0}\n`);
-  }
   const loader = new FrameLoader();
   return {
     names,
     frames: clip,
-    digest: hash.digest("hex"),
+    rest: files.slice(count * clip),
+    digest: await digestFiles(folder, files, clip),
     async *load(start, end) {
       const paths = files.slice(start * clip, end * clip)
         .map((name) => join(folder, name));
       let item: Image[] = [];
       let error: string | undefined;
       for await (const frame of loader.load(paths, options)) {
-        if (frame.image === undefined) error ??= frame.error ?? "no image";
-        else item.push(frame.image);
-        if (frame.index % clip !== clip - 1) continue;
+        const place = frame.index % clip;
+        if (frame.image !== undefined) item.push(frame.image);
+        else {
+          error ??= (clip > 1 ? `picture ${place + 1} of ${clip}: ` : "") +
+            (frame.error ?? "no image");
+        }
+        if (place !== clip - 1) continue;
         const index = start + Math.floor(frame.index / clip);
         yield error === undefined
           ? { index, levels: joined(item) }
@@ -121,6 +144,31 @@ async function openFolder(
     },
     [Symbol.dispose]: () => loader[Symbol.dispose](),
   };
+}
+
+/** Files that are digested at once. */
+const DIGESTED_AT_ONCE = 16;
+
+/**
+ * Digests names and content: times and sizes do not tell one file from
+ * another that took its place. A file that cannot be read counts as such.
+ */
+async function digestFiles(
+  folder: string,
+  names: readonly string[],
+  clip: number,
+): Promise<string> {
+  const hash = createHash("sha256").update(`${clip}\n`);
+  for (let i = 0; i < names.length; i += DIGESTED_AT_ONCE) {
+    const some = names.slice(i, i + DIGESTED_AT_ONCE);
+    const digests = await Promise.all(
+      some.map((name) =>
+        digestFile(join(folder, name)).catch(() => "unreadable")
+      ),
+    );
+    some.forEach((name, k) => hash.update(`${name}\n${digests[k]}\n`));
+  }
+  return hash.digest("hex");
 }
 
 async function openArray(
@@ -144,24 +192,33 @@ async function openArray(
   if (fits.length !== 1 || frames !== (clip ?? 1)) {
     const has = file.names.map((each) => {
       const info = file.info(each);
-      return `${each}: ${info?.dtype} (${info?.shape.join(", ")})`;
+      return info === undefined
+        ? `${each}: not read`
+        : `${each}: ${info.dtype} (${info.shape.join(", ")})`;
     });
     file[Symbol.dispose]();
     throw new Error(
       `Cannot read images of ${path}: it holds ${
-        has.join("; ")
+        has.join("; ") || "no array"
       }, needed ${needed}`,
     );
   }
   const [count = 0] = shape;
   const [height = 0, width = 0] = shape.slice(-3);
   const own = height * width * 3;
-  const { size, mtime } = await Deno.stat(path);
-  const text = `${path} ${size} ${mtime?.getTime() ?? 0}`;
+  if (count * frames * own === 0) {
+    file[Symbol.dispose]();
+    throw new Error(
+      `Cannot read images of ${path}: there is no image in "${name}", its shape is (${
+        shape.join(", ")
+      })`,
+    );
+  }
   return {
     names: Array.from({ length: count }, (_, i) => String(i)),
     frames,
-    digest: createHash("sha256").update(text).digest("hex"),
+    rest: [],
+    digest: await digestFile(path),
     async *load(start, end) {
       for (let index = start; index < end; index++) {
         const row = (await file.readRows(name, index, 1)).data as Uint8Array;

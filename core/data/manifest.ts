@@ -72,8 +72,7 @@ export async function digestFiles(
   let total = 0;
   if (progress !== undefined) {
     for (const path of sorted) {
-      using file = await openToRead(join(root, path));
-      total += (await file.stat()).size;
+      total += (await Deno.stat(join(root, path))).size;
     }
   }
   const files: FileDigest[] = [];

@@ -78,12 +78,24 @@ function reduction(inputs: number, width: number): InceptionB {
   return new InceptionB(inputs, { single: width, double: [half, half, half] });
 }
 
+/** A name that Inception-v3 has not. */
+const MARK = "stem.0.conv.weight";
+
+/**
+ * Whether weights look like those of {@linkcode DemoFeatureNet}.
+ *
+ * @param weights a file that may be of another network
+ */
+export function isDemoFeatures({ names }: WeightSource): boolean {
+  return names.some((name) => `.${name}`.endsWith(`.${MARK}`));
+}
+
 const PUBLISHED: Published = {
   network: "DemoFeatureNet",
   unused: /\.num_batches_tracked$|^head\./,
   namings: [{
     publisher: "this project",
-    mark: "stem.0.conv.weight",
+    mark: MARK,
     place: (name) => ({ names: [name] }),
   }],
 };

@@ -4,7 +4,7 @@ import type { Module } from "../nn/module.ts";
 import { type Shape, showShape, sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { FrozenOptions, WeightSource } from "./frozen.ts";
-import { guessNetwork, listNames } from "./known_names.ts";
+import { findPrefix, guessNetwork, listNames } from "./known_names.ts";
 
 /** A frozen network that turns frames into embeddings. */
 export interface Encoder {
@@ -72,7 +72,10 @@ export interface Naming {
   readonly publisher: string;
   /** A name that no other naming of the network has. */
   readonly mark: string;
-  /** What may stand before all names, first choice first. Default none. */
+  /**
+   * What the publisher puts before all names, first choice first. Default
+   * none. What wraps any network may stand before that.
+   */
   readonly prefixes?: readonly string[];
   /** Names that belong to other parts of the file. */
   readonly ignored?: RegExp;
@@ -118,41 +121,10 @@ export interface Published {
 export function matchWeights(
   module: Module,
   weights: WeightSource,
-  { network, namings, unused, conversions = {} }: Published,
+  published: Published,
 ): WeightSource {
-  const { naming, prefix } = namingOf(weights, network, namings);
-  const places = new Map<string, Place & { readonly own: Shape }>();
-  const known = new Set<string>();
-  const missing: string[] = [];
-  const misshaped: string[] = [];
-  for (const [name, { shape }] of module.namedParameters()) {
-    if (unused?.test(name)) continue;
-    const own = conversions[name]?.shape ?? shape;
-    const place = naming.place(name, own);
-    const names = place.names.map((part) => prefix + part);
-    const needed = place.shape ?? partShape(own, place);
-    for (const part of names) {
-      known.add(part);
-      const info = weights.info(part);
-      if (info === undefined) missing.push(part);
-      else if (!fits(info.shape, needed)) {
-        misshaped.push(
-          `${part} is ${showShape(info.shape)}, needed ${showShape(needed)}`,
-        );
-      }
-    }
-    places.set(name, { ...place, names, own: shape });
-  }
-  const surplus = weights.names.filter((name) =>
-    name.startsWith(prefix) && !known.has(name) && !unused?.test(name) &&
-    !naming.ignored?.test(name.slice(prefix.length))
-  );
-  const problems = [
-    ["missing", missing],
-    ["surplus", surplus],
-    ["misshaped", misshaped],
-  ] as const;
-  const found = problems.filter(([, list]) => list.length > 0);
+  const { network, conversions = {} } = published;
+  const { places, found, surplus } = bestPlaces(module, weights, published);
   if (found.length > 0) {
     const text = found.map(([kind, list]) => `${kind} ${listNames(list)}`);
     // Networks that share most names differ in what is too much.
@@ -189,18 +161,81 @@ export function matchWeights(
   };
 }
 
-function namingOf(
+/** Where a file has a module's parameters, and what is wrong with it. */
+interface Places {
+  /** By the module's names. */
+  readonly places: ReadonlyMap<string, Place & { readonly own: Shape }>;
+  readonly surplus: readonly string[];
+  /** Names by kind of problem; none if the file fits. */
+  readonly found: readonly (readonly [string, readonly string[]])[];
+}
+
+function placesOf(
+  module: Module,
   weights: WeightSource,
-  network: string,
-  namings: readonly Naming[],
-): { readonly naming: Naming; readonly prefix: string } {
-  const names = new Set(weights.names);
-  for (const naming of namings) {
-    const prefix = (naming.prefixes ?? [""]).find((prefix) =>
-      names.has(prefix + naming.mark)
-    );
-    if (prefix !== undefined) return { naming, prefix };
+  { unused, conversions = {} }: Published,
+  naming: Naming,
+  prefix: string,
+): Places {
+  const places = new Map<string, Place & { readonly own: Shape }>();
+  const known = new Set<string>();
+  const missing: string[] = [];
+  const misshaped: string[] = [];
+  for (const [name, { shape }] of module.namedParameters()) {
+    if (unused?.test(name)) continue;
+    const own = conversions[name]?.shape ?? shape;
+    const place = naming.place(name, own);
+    const names = place.names.map((part) => prefix + part);
+    const needed = place.shape ?? partShape(own, place);
+    for (const part of names) {
+      known.add(part);
+      const info = weights.info(part);
+      if (info === undefined) missing.push(part);
+      else if (!fits(info.shape, needed)) {
+        misshaped.push(
+          `${part} is ${showShape(info.shape)}, needed ${showShape(needed)}`,
+        );
+      }
+    }
+    places.set(name, { ...place, names, own: shape });
   }
+  const surplus = weights.names.filter((name) => {
+    if (!name.startsWith(prefix) || known.has(name)) return false;
+    const own = name.slice(prefix.length);
+    return !unused?.test(own) && !naming.ignored?.test(own);
+  });
+  const problems = [
+    ["missing", missing],
+    ["surplus", surplus],
+    ["misshaped", misshaped],
+  ] as const;
+  const found = problems.filter(([, list]) => list.length > 0);
+  return { places, surplus, found };
+}
+
+/** The naming that fits, else the first one whose mark is in the file. */
+function bestPlaces(
+  module: Module,
+  weights: WeightSource,
+  published: Published,
+): Places {
+  const { network, namings } = published;
+  let first: Places | undefined;
+  for (const naming of namings) {
+    const at = (prefix: string) =>
+      placesOf(module, weights, published, naming, prefix);
+    const prefix = findPrefix(
+      weights.names,
+      naming.mark,
+      naming.prefixes ?? [""],
+      (prefix) => at(prefix).found.length === 0,
+    );
+    if (prefix === undefined) continue;
+    const places = at(prefix);
+    if (places.found.length === 0) return places;
+    first ??= places;
+  }
+  if (first !== undefined) return first;
   const guess = guessNetwork(weights.names);
   const looks = guess === undefined
     ? `no known network (${weights.names.slice(0, 4).join(", ")}, ...)`

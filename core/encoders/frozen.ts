@@ -3,12 +3,12 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Storage } from "../gpu/storage.ts";
 import { constant } from "../nn/init.ts";
 import { Linear } from "../nn/layers.ts";
-import type { Module } from "../nn/module.ts";
+import type { Module, StateEntry } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { linear, type LinearOptions } from "../ops/linear.ts";
 import { type Shape, showShape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { guessNetwork, listNames } from "./known_names.ts";
+import { findPrefix, guessNetwork, listNames } from "./known_names.ts";
 
 /** Where weights come from: an open file, or anything that reads like one. */
 export type WeightSource = Pick<TensorFile, "names" | "info" | "read">;
@@ -83,19 +83,12 @@ export class FrozenWeights {
   }
 }
 
-/**
- * Compares the names and shapes that a module needs with those of a file.
- *
- * @param module what is to be filled
- * @param weights the file; names without the prefix are other networks'
- * @param prefix what the module's names begin with in the file
- * @throws {TypeError} listing missing, surplus and misshaped names
- */
-export function checkWeights(
+/** What of a module is missing, surplus or misshaped in a file. */
+function problemsOf(
   module: Module,
   weights: WeightSource,
   prefix: string,
-): void {
+): readonly (readonly [kind: string, names: readonly string[]])[] {
   const missing: string[] = [];
   const misshaped: string[] = [];
   const known = new Set<string>();
@@ -116,10 +109,27 @@ export function checkWeights(
     "misshaped",
     misshaped,
   ]] as const;
-  const found = problems.filter(([, names]) => names.length > 0);
+  return problems.filter(([, names]) => names.length > 0);
+}
+
+/**
+ * Compares the names and shapes that a module needs with those of a file.
+ *
+ * @param module what is to be filled
+ * @param weights the file; names without the prefix are other networks'
+ * @param prefix what the module's names begin with in the file
+ * @throws {TypeError} listing missing, surplus and misshaped names
+ */
+export function checkWeights(
+  module: Module,
+  weights: WeightSource,
+  prefix: string,
+): void {
+  const found = problemsOf(module, weights, prefix);
   if (found.length === 0) return;
   const text = found.map(([kind, names]) => `${kind} ${listNames(names)}`);
-  const guess = missing.length > 0 ? guessNetwork(weights.names) : undefined;
+  const lacks = found.some(([kind]) => kind === "missing");
+  const guess = lacks ? guessNetwork(weights.names) : undefined;
   if (guess !== undefined) text.push(`the names look like ${guess}`);
   throw new TypeError(
     `Cannot load weights into ${module.constructor.name}: ${text.join("; ")}`,
@@ -202,14 +212,46 @@ export async function loadFrozen(
 }
 
 /**
- * The prefix of a network's names in a file: the given one if any name has it,
- * else none, for files that hold the network alone.
+ * The prefix of a network's names in a file: the given one or none, for files
+ * that hold the network alone, behind whatever wraps the network.
  *
+ * @param module the network
  * @param weights the file
  * @param prefix such as "encoder."
+ * @throws {TypeError} if the file holds several such networks
  */
-export function prefixIn(weights: WeightSource, prefix: string): string {
-  return weights.names.some((name) => name.startsWith(prefix)) ? prefix : "";
+export function prefixIn(
+  module: Module,
+  weights: WeightSource,
+  prefix: string,
+): string {
+  const [[mark] = [""]] = module.namedParameters();
+  const fits = (own: string) => problemsOf(module, weights, own).length === 0;
+  return findPrefix(weights.names, mark, [prefix, ""], fits) ??
+    (weights.names.some((name) => name.startsWith(prefix)) ? prefix : "");
+}
+
+/**
+ * Reads a state dict to go on training with.
+ *
+ * @param weights the file
+ * @param mark a name of the network
+ * @returns values under the network's names, without what wraps it
+ * @throws {TypeError} if the file holds several such networks
+ */
+export async function readState(
+  weights: WeightSource,
+  mark: string,
+): Promise<Record<string, StateEntry>> {
+  const prefix = findPrefix(weights.names, mark, [""], () => true) ?? "";
+  const state: Record<string, StateEntry> = {};
+  for (const name of weights.names) {
+    if (!name.startsWith(prefix)) continue;
+    const tensor = await weights.read(name);
+    const { shape } = tensor;
+    state[name.slice(prefix.length)] = { shape, data: toFloat32(tensor) };
+  }
+  return state;
 }
 
 /** Gives one parameter memory and its values. */

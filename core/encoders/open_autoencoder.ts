@@ -22,18 +22,27 @@ export interface OpenAutoencoder extends Disposable {
  * @param gpu device
  * @param source weights of any format and naming
  * @throws {TypeError} if the file is of another network
+ * @throws {RangeError} if its header has a scaling factor that is no number
  */
 export async function openAutoencoder(
   gpu: Gpu,
   source: FileSource,
 ): Promise<OpenAutoencoder> {
   using file = await readWeights(source);
-  const [first] = file.info("decoder.conv_in.weight")?.shape ?? [];
+  const widest = file.names.find((name) =>
+    `.${name}`.endsWith(".decoder.conv_in.weight")
+  );
+  const [first] = file.info(widest ?? "")?.shape ?? [];
   const isDemo = first === DEMO_VAE.channels.at(-1);
   const config = isDemo ? DEMO_VAE : SD_VAE;
   const scalingFactor = Number(
     file.metadata.scaling_factor ?? config.scalingFactor,
   );
+  if (!(scalingFactor > 0 && scalingFactor < Infinity)) {
+    throw new RangeError(
+      `Cannot use scaling_factor "${file.metadata.scaling_factor}" of the header: needed a number above 0`,
+    );
+  }
   const vae = new AutoencoderKL({ ...config, scalingFactor });
   const weights = await vae.load(gpu, file);
   return {

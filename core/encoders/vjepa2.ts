@@ -310,7 +310,7 @@ export class VJepa2 extends Module {
     weights: WeightSource,
     options: FrozenOptions = {},
   ): Promise<void> {
-    const prefix = prefixIn(weights, "encoder.");
+    const prefix = prefixIn(this, weights, "encoder.");
     this[Symbol.dispose]();
     this.#weights = await loadFrozen(gpu, this, weights, prefix, options);
   }
@@ -322,7 +322,7 @@ export class VJepa2 extends Module {
    * @throws {TypeError} if they are not the network's
    */
   check(weights: WeightSource): void {
-    checkWeights(this, weights, prefixIn(weights, "encoder."));
+    checkWeights(this, weights, prefixIn(this, weights, "encoder."));
   }
 
   /**
@@ -372,7 +372,7 @@ export class VJepa2 extends Module {
     options: FrozenOptions = {},
   ): Promise<Tensor> {
     const { gpu } = clips;
-    const prefix = prefixIn(weights, "encoder.");
+    const prefix = prefixIn(this, weights, "encoder.");
     checkWeights(this, weights, prefix);
     this[Symbol.dispose]();
     using scope = gpu.scope();

@@ -247,7 +247,7 @@ export class VqganEncoder extends Module {
    * @throws {TypeError} if names or shapes are not the network's
    */
   async load(gpu: Gpu, weights: WeightSource): Promise<void> {
-    const prefix = prefixIn(weights, "encoder.");
+    const prefix = prefixIn(this, weights, "encoder.");
     this[Symbol.dispose]();
     this.#weights = await loadFrozen(gpu, this, weights, prefix);
   }
@@ -259,7 +259,7 @@ export class VqganEncoder extends Module {
    * @throws {TypeError} if they are not the network's
    */
   check(weights: WeightSource): void {
-    checkWeights(this, weights, prefixIn(weights, "encoder."));
+    checkWeights(this, weights, prefixIn(this, weights, "encoder."));
   }
 
   /**

@@ -62,37 +62,31 @@ export async function openBytes(source: FileSource): Promise<ByteSource> {
     };
   }
   // Before opening, since opening a pipe waits for its writer.
-  const { isFile } = await Deno.stat(source);
+  const { isFile, size } = await Deno.stat(source);
   if (!isFile) throw new TypeError(`Cannot read "${name}": it is no file`);
   const file = await Deno.open(source, { read: true });
-  try {
-    const { size } = await file.stat();
-    const readAt = async (start: number, length: number) => {
-      check(start, length, size);
-      await file.seek(start, Deno.SeekMode.Start);
-      const into = new Uint8Array(length);
-      let done = 0;
-      while (done < length) {
-        const count = await file.read(into.subarray(done));
-        if (count === null) return fail("it ended while it was read");
-        done += count;
-      }
-      return into;
-    };
-    // The file has one position, so reads wait for each other.
-    let last: Promise<unknown> = Promise.resolve();
-    return {
-      name,
-      size,
-      read(start, length) {
-        const next = last.then(() => readAt(start, length));
-        last = next.catch(() => {});
-        return next;
-      },
-      [Symbol.dispose]: () => file.close(),
-    };
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  const readAt = async (start: number, length: number) => {
+    check(start, length, size);
+    await file.seek(start, Deno.SeekMode.Start);
+    const into = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const count = await file.read(into.subarray(done));
+      if (count === null) return fail("it ended while it was read");
+      done += count;
+    }
+    return into;
+  };
+  // The file has one position, so reads wait for each other.
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    name,
+    size,
+    read(start, length) {
+      const next = last.then(() => readAt(start, length));
+      last = next.catch(() => {});
+      return next;
+    },
+    [Symbol.dispose]: () => file.close(),
+  };
 }

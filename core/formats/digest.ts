@@ -20,3 +20,13 @@ export async function digestFile(path: string): Promise<string> {
     hash.update(chunk.subarray(0, count));
   }
 }
+
+/**
+ * Computes the SHA-256 of bytes.
+ *
+ * @param bytes any number
+ * @returns hexadecimal
+ */
+export function digestBytes(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}

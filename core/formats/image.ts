@@ -11,6 +11,9 @@ export interface Image {
   readonly data: Uint8Array;
 }
 
+/** Largest picture that is decoded, in pixels. */
+export const MOST_PIXELS = 2 ** 26;
+
 /**
  * Decodes a JPEG or PNG by its first bytes.
  *
@@ -18,13 +21,8 @@ export interface Image {
  * @param name for messages
  * @throws {SyntaxError} naming the file and what is wrong with it
  */
-export async function decodeImage(
-  bytes: Uint8Array,
-  name = "the picture",
-): Promise<Image> {
-  if (bytes[0] === 0xff && bytes[1] === 0xd8) {
-    return await decodeJpeg(bytes, name);
-  }
+export function decodeImage(bytes: Uint8Array, name = "the picture"): Image {
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) return decodeJpeg(bytes, name);
   if (bytes[0] === 137 && bytes[1] === 80) return decodePng(bytes, name);
   throw new SyntaxError(
     `Cannot read ${name} as a picture: it is ${

@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import {
+  type ByteSource,
   type Fail,
   failWith,
   type FileSource,
@@ -77,9 +78,15 @@ export interface NpyStream {
 
 /** An npz file whose headers were read; arrays are read on demand. */
 export interface NpzFile {
-  /** Names of the arrays, in the order of the archive. */
+  /**
+   * Names of the arrays, in the order of the archive, those that cannot be
+   * read included.
+   */
   readonly names: readonly string[];
-  /** Type and shape of an array, or `undefined` if there is none. */
+  /**
+   * Type and shape of an array, or `undefined` if there is none or it cannot be
+   * read, as one of objects.
+   */
   info(
     name: string,
   ): { dtype: NpyType; shape: readonly number[] } | undefined;
@@ -87,6 +94,8 @@ export interface NpzFile {
    * Reads one array.
    *
    * @throws {TypeError} if the file has no array of that name
+   * @throws {SyntaxError} naming the array if it is damaged or holds objects,
+   *   records or another type
    */
   read(name: string): Promise<NpyArray>;
   /**
@@ -164,9 +173,7 @@ function parseHeader(
     fail(`its header claims ${length} bytes, at most ${MAX_HEADER} are read`);
   }
   if (from + length > head.length) fail("it is cut off in its header");
-  const text = new TextDecoder(version === 3 ? "utf-8" : "latin1").decode(
-    head.subarray(from, from + length),
-  );
+  const text = headerText(head.subarray(from, from + length), version, fail);
   const { dtype, width, isBig, isFortran, shape } = parseDict(text, fail);
   // Axes of length 0 aside, so that an overflow cannot hide behind them.
   const bound = shape.reduce((n, m) => n * Math.max(m, 1), width);
@@ -180,6 +187,20 @@ function parseHeader(
     );
   }
   return { dtype, width, isBig, isFortran, shape, size, start };
+}
+
+/** Headers are in Latin-1, since version 3.0 in UTF-8. */
+function headerText(bytes: Uint8Array, version: number, fail: Fail): string {
+  if (version < 3) {
+    // The label "latin1" would mean another encoding in the web platform.
+    return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+      .decode(bytes);
+  } catch {
+    return fail("its header is no UTF-8");
+  }
 }
 
 /** The dict literal of a header; nothing but three known keys is accepted. */
@@ -312,51 +333,51 @@ export async function readNpy(source: FileSource): Promise<NpyArray> {
 
 /**
  * Opens an npz file of numpy, stored or packed. Only the headers are read; an
- * array is read when it is asked for.
+ * array is read, or refused, when it is asked for. Files of the archive that
+ * are no arrays are left out.
  *
  * Source: numpy/lib/format.py; PKWARE APPNOTE 6.3.
  *
  * @param source path, file URL, or the file's bytes
  * @returns names, shapes and readers
- * @throws {SyntaxError} naming the file and the reason if it is damaged or
- *   holds objects, records or another type
+ * @throws {SyntaxError} naming the file and the reason if it is no archive
  */
 export async function readNpz(source: FileSource): Promise<NpzFile> {
   const bytes = await openBytes(source);
   const fail = failWith("npz file", bytes.name);
   try {
-    const arrays = new Map<string, { entry: ZipEntry; header: Header }>();
+    const arrays = new Map<
+      string,
+      { entry: ZipEntry; header: Header | Fault }
+    >();
     for (const entry of (await readZipDirectory(bytes, fail)).values()) {
       const name = entry.name.replace(/\.npy$/, "");
-      if (name === entry.name) {
-        fail(`entry ${JSON.stringify(name.slice(0, 80))} is no npy file`);
-      }
-      const failIn: Fail = (reason) =>
-        fail(`array ${JSON.stringify(name.slice(0, 80))}: ${reason}`);
-      const prefix = await readZipHead(bytes, entry, fail, PREFIX);
-      const head = await readZipHead(
-        bytes,
-        entry,
-        fail,
-        headerEnd(prefix),
-      );
-      const header = parseHeader(head, entry.size, failIn);
-      arrays.set(name, { entry, header });
+      if (name === entry.name) continue;
+      arrays.set(name, { entry, header: await openEntry(bytes, entry) });
     }
+    const failIn = (name: string): Fail => (reason) =>
+      fail(`array ${JSON.stringify(name.slice(0, 80))}: ${reason}`);
     let kept: { name: string; array: NpyArray } | undefined;
-    const find = (name: string) =>
-      arrays.get(name) ?? missingTensor(name, bytes.name, arrays.keys());
+    const find = (name: string): { entry: ZipEntry; header: Header } => {
+      const { entry, header } = arrays.get(name) ??
+        missingTensor(name, bytes.name, arrays.keys());
+      return header instanceof Fault
+        ? failIn(name)(header.message)
+        : { entry, header };
+    };
     const read = async (name: string) => {
       const { entry, header } = find(name);
       const all = await readZipEntry(bytes, entry, fail);
       const data = all.slice(header.start);
-      return decode(header, header.shape, data, fail);
+      return decode(header, header.shape, data, failIn(name));
     };
     return {
       names: [...arrays.keys()],
       info(name) {
         const found = arrays.get(name)?.header;
-        return found && { dtype: found.dtype, shape: found.shape };
+        return found === undefined || found instanceof Fault
+          ? undefined
+          : { dtype: found.dtype, shape: found.shape };
       },
       read,
       async readRows(name, start, count) {
@@ -385,7 +406,7 @@ export async function readNpz(source: FileSource): Promise<NpzFile> {
             from,
             count * width,
           );
-          return decode(header, shape, part, fail);
+          return decode(header, shape, part, failIn(name));
         }
         if (kept?.name !== name) kept = { name, array: await read(name) };
         const { dtype, data } = kept.array;
@@ -396,6 +417,27 @@ export async function readNpz(source: FileSource): Promise<NpzFile> {
     };
   } catch (error) {
     bytes[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Why an array of an archive cannot be read. */
+class Fault extends Error {}
+
+/** The header of an array, or why there is none. */
+async function openEntry(
+  source: ByteSource,
+  entry: ZipEntry,
+): Promise<Header | Fault> {
+  const fail: Fail = (reason) => {
+    throw new Fault(reason);
+  };
+  try {
+    const prefix = await readZipHead(source, entry, fail, PREFIX);
+    const head = await readZipHead(source, entry, fail, headerEnd(prefix));
+    return parseHeader(head, entry.size, fail);
+  } catch (error) {
+    if (error instanceof Fault) return error;
     throw error;
   }
 }

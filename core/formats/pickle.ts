@@ -1,10 +1,12 @@
 import type { Fail } from "./byte_source.ts";
-import { bytesOf, type SafetensorsType } from "./safetensors.ts";
+import { bytesOf, isReadable, type SafetensorsType } from "./safetensors.ts";
 
 /** A storage that a pickle refers to. */
 export interface PickledStorage {
-  /** Element type. */
-  readonly dtype: SafetensorsType;
+  /** Element type; may be one that is not read. */
+  readonly dtype: string;
+  /** Bytes of an element. */
+  readonly width: number;
   /** Name of its bytes in the file. */
   readonly key: string;
   /** Elements. */
@@ -33,6 +35,17 @@ export class PickledTensor {
   ) {}
 }
 
+/** A tensor that is not read, such as a quantized or a sparse one. */
+export class UnreadTensor {
+  /**
+   * Creates it.
+   *
+   * @param what what it is, for the message to whom asks for it
+   * @param shape axis lengths, none if they are unknown
+   */
+  constructor(readonly what: string, readonly shape: readonly number[]) {}
+}
+
 /** A value of no interest here, such as the state of a training callback. */
 export class Opaque {}
 
@@ -47,6 +60,23 @@ export interface Pickled {
   readonly end: number;
   /** Every storage that it refers to, by key. */
   readonly storages: ReadonlyMap<string, PickledStorage>;
+  /** The first class of an object that was left out, if any was. */
+  readonly unknown: string | undefined;
+}
+
+/** A tensor that its `BUILD` fills. */
+class BlankTensor extends Opaque {
+  tensor: PickledTensor | UnreadTensor | undefined;
+}
+
+/** The tensor that a value of a pickle is, if it is one. */
+export function tensorIn(
+  value: unknown,
+): PickledTensor | UnreadTensor | undefined {
+  if (value instanceof BlankTensor) return value.tensor;
+  return value instanceof PickledTensor || value instanceof UnreadTensor
+    ? value
+    : undefined;
 }
 
 class Global {
@@ -56,17 +86,25 @@ class Global {
 /** A pickle that ends before its `STOP`: more bytes may help. */
 export class PickleTruncated extends Error {}
 
-const STORAGES: Readonly<Record<string, SafetensorsType>> = {
-  "torch.DoubleStorage": "F64",
-  "torch.FloatStorage": "F32",
-  "torch.HalfStorage": "F16",
-  "torch.BFloat16Storage": "BF16",
-  "torch.LongStorage": "I64",
-  "torch.IntStorage": "I32",
-  "torch.ShortStorage": "I16",
-  "torch.CharStorage": "I8",
-  "torch.ByteStorage": "U8",
-  "torch.BoolStorage": "BOOL",
+/** Element type and bytes of each storage class. */
+const STORAGES: Readonly<Record<string, readonly [string, number]>> = {
+  "torch.DoubleStorage": ["F64", 8],
+  "torch.FloatStorage": ["F32", 4],
+  "torch.HalfStorage": ["F16", 2],
+  "torch.BFloat16Storage": ["BF16", 2],
+  "torch.LongStorage": ["I64", 8],
+  "torch.IntStorage": ["I32", 4],
+  "torch.ShortStorage": ["I16", 2],
+  "torch.CharStorage": ["I8", 1],
+  "torch.ByteStorage": ["U8", 1],
+  "torch.BoolStorage": ["BOOL", 1],
+  "torch.ComplexFloatStorage": ["C64", 8],
+  "torch.ComplexDoubleStorage": ["C128", 16],
+  "torch.QInt32Storage": ["qint32", 4],
+  "torch.QInt8Storage": ["qint8", 1],
+  "torch.QUInt8Storage": ["quint8", 1],
+  "torch.QUInt4x2Storage": ["quint4x2", 1],
+  "torch.QUInt2x4Storage": ["quint2x4", 1],
 };
 
 /** Storages without a type; the tensors that view them have one. */
@@ -91,19 +129,15 @@ const DTYPES: Readonly<Record<string, SafetensorsType>> = {
   "torch.bool": "BOOL",
 };
 
-/** Names that become an {@linkcode Opaque}; none is ever called. */
-const INERT = new RegExp(
-  "^(" + [
-    "torch\\.(Size|device|nn\\.parameter\\.Parameter)",
-    "numpy\\.(_?core)\\.multiarray\\.(scalar|_reconstruct)",
-    "numpy\\.(dtype|ndarray)",
-    "_codecs\\.encode",
-    "(builtins|__builtin__)\\.(int|float|bool|str|list|dict|set|frozenset|tuple|bytearray|complex|slice|long|unicode)",
-    "argparse\\.Namespace",
-    "typing\\.Any",
-    "pathlib\\.(Pure)?(Posix|Windows)?Path",
-    "(pytorch_lightning|lightning|omegaconf)\\.[\\w.]+",
-  ].join("|") + ")$",
+/**
+ * What no file of weights has a reason to ask for. Nothing is ever called; a
+ * file that asks for it is refused since it means harm.
+ */
+const HOSTILE = new RegExp(
+  "^(os|posix|nt|sys|subprocess|multiprocessing|shutil|socket|pty|runpy|" +
+    "importlib|ctypes|webbrowser|commands|popen2|pdb|timeit|code|codeop|" +
+    "(builtins|__builtin__)\\.(eval|exec|execfile|compile|open|input|" +
+    "breakpoint|__import__))(\\.|$)",
 );
 
 const REBUILD = new Set([
@@ -111,32 +145,58 @@ const REBUILD = new Set([
   "torch._utils._rebuild_tensor_v2",
 ]);
 
-const REBUILD_PARAMETER = new Set([
+const REBUILD_UNTYPED = "torch._utils._rebuild_tensor_v3";
+
+/** A tensor of a subclass, or with attributes: a function and its arguments. */
+const REBUILD_FROM_TYPE = "torch._tensor._rebuild_from_type_v2";
+
+/** What gives back its first argument. */
+const FIRST = new Set([
   "torch._utils._rebuild_parameter",
   "torch._utils._rebuild_parameter_with_state",
+  "torch._utils._rebuild_device_tensor_from_cpu_tensor",
+  "torch.nn.parameter.Parameter",
+  "torch.nn.parameter.Buffer",
 ]);
 
-const MAPS = new Set(["collections.OrderedDict", "collections.defaultdict"]);
+/** Tensors that are not read: what they are, and which argument is the shape. */
+const UNREAD: Readonly<
+  Record<string, readonly [string, (args: readonly unknown[]) => unknown]>
+> = {
+  _rebuild_qtensor: ["quantized", (args) => args[2]],
+  _rebuild_sparse_tensor: ["sparse", ([, data]) => sizeAmong(data)],
+  _rebuild_sparse_csr_tensor: ["sparse", ([, data]) => sizeAmong(data)],
+  _rebuild_meta_tensor_no_storage: ["without values", (args) => args[1]],
+  _rebuild_nested_tensor: ["nested", () => []],
+  _rebuild_wrapper_subclass: ["of a subclass", (args) => args[2]],
+  _rebuild_device_tensor_from_numpy: ["an array of numpy", () => []],
+};
+
+/** A tensor that is filled by `BUILD`, as before PyTorch 0.2. */
+const BLANK = /^torch\.(cuda\.)?\w*Tensor$/;
+
+const MAPS = new Set([
+  "collections.OrderedDict",
+  "collections.defaultdict",
+  "collections.Counter",
+]);
 
 const SEQUENCES =
   /^(torch\.Size|(builtins|__builtin__)\.(list|tuple|set|frozenset))$/;
 
 const SCRIPT_LISTS = /^torch\.jit\._pickle\.(build_\w+list|restore_type_tag)$/;
 
-const REBUILD_UNTYPED = "torch._utils._rebuild_tensor_v3";
-
-/** Element type of a storage class; those of CUDA had classes of their own. */
-function storageType(name: string): SafetensorsType | undefined {
-  if (UNTYPED.has(name)) return "U8";
+/** Element type and bytes of a storage class; CUDA had classes of its own. */
+function storageType(name: string): readonly [string, number] | undefined {
+  if (UNTYPED.has(name)) return ["U8", 1];
   const plain = name.replace(/^torch\.cuda\./, "torch.");
   return Object.hasOwn(STORAGES, plain) ? STORAGES[plain] : undefined;
 }
 
-function isAllowed(name: string): boolean {
-  return storageType(name) !== undefined || Object.hasOwn(DTYPES, name) ||
-    name === REBUILD_UNTYPED || REBUILD.has(name) ||
-    REBUILD_PARAMETER.has(name) || MAPS.has(name) || SCRIPT_LISTS.test(name) ||
-    name.startsWith("__torch__.") || INERT.test(name);
+/** Whether a name, or a part of a name with dots, means harm. */
+function isHostile(module: string, name: string): boolean {
+  return HOSTILE.test(`${module}.${name}`) ||
+    name.includes(".") && name.split(".").some((part) => HOSTILE.test(part));
 }
 
 const MARK = Symbol("mark");
@@ -166,8 +226,9 @@ export function showValue(value: unknown): string {
 }
 
 /**
- * Reads one pickle without executing anything: names on a list become plain
- * data here, every other name ends the reading.
+ * Reads one pickle without executing anything: tensors, dicts and lists become
+ * plain data here, an object of any other class becomes an
+ * {@linkcode Opaque}.
  *
  * @param bytes starts with the pickle
  * @param from where it starts
@@ -181,12 +242,12 @@ export function readPickle(
   fail: Fail,
 ): Pickled {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const text = new TextDecoder();
   const stack: unknown[] = [];
   const memo = new Map<number, unknown>();
   const storages = new Map<string, PickledStorage>();
   let steps = 0;
   let containers = 0;
+  let unknown: string | undefined;
   let at = from;
 
   const take = (length: number): number => {
@@ -216,13 +277,21 @@ export function readPickle(
   const line = (): string => {
     const end = bytes.indexOf(10, at);
     if (end < 0) throw new PickleTruncated();
-    const value = text.decode(bytes.subarray(at, end));
+    const value = decodeText(bytes.subarray(at, end)) ??
+      fail(`its pickle has a name at ${at} that is no UTF-8`);
     at = end + 1;
     return value;
   };
   const string = (length: number) => {
     const start = take(length);
-    return text.decode(bytes.subarray(start, start + length));
+    return decodeText(bytes.subarray(start, start + length)) ??
+      fail(`its pickle has a text at ${start} that is no UTF-8`);
+  };
+  /** Texts of Python 2 have no encoding: they may be any bytes. */
+  const oldString = (length: number) => {
+    const start = take(length);
+    const part = bytes.slice(start, start + length);
+    return decodeText(part) ?? part;
   };
   const raw = (length: number) => {
     const start = take(length);
@@ -242,14 +311,14 @@ export function readPickle(
     const number = Number(signed);
     return Number.isSafeInteger(number) ? number : signed;
   };
-  const refer = (storage: PickledStorage) => {
-    const { key, dtype, count } = storage;
+  const refer = (view: View) => {
+    const { key, dtype, count } = view.storage;
     const known = storages.get(key);
     if (known && (known.dtype !== dtype || known.count !== count)) {
       fail(`storage ${showValue(key)} is described in two ways`);
     }
-    storages.set(key, known ?? storage);
-    stack.push(known ?? storage);
+    storages.set(key, known ?? view.storage);
+    return view;
   };
   const contain = <T>(container: T): T => {
     if (++containers > MAX_CONTAINERS) {
@@ -262,10 +331,17 @@ export function readPickle(
       return fail("its pickle asks for a name that is no text");
     }
     const full = `${module}.${name}`;
-    if (!isAllowed(full)) {
+    if (isHostile(module, name)) {
       fail(`it asks for ${showValue(full)}, which is not allowed`);
     }
     return new Global(full);
+  };
+  const build = (callee: unknown, args: unknown): unknown => {
+    const made = construct(callee, args, fail);
+    if (made instanceof Opaque && callee instanceof Global) {
+      unknown ??= callee.name;
+    }
+    return made;
   };
   const setItems = (target: unknown, items: unknown[]) => {
     if (target instanceof Opaque) return;
@@ -301,7 +377,7 @@ export function readPickle(
         stack.push(MARK);
         break;
       case 0x2e: // STOP
-        return { value: pop(), end: at, storages };
+        return { value: pop(), end: at, storages, unknown };
       case 0x30: // POP
         if (stack.pop() === undefined) fail("its pickle pops nothing");
         break;
@@ -339,12 +415,16 @@ export function readPickle(
         stack.push(view.getFloat64(take(8)));
         break;
       case 0x58: // BINUNICODE
-      case 0x54: // BINSTRING
         stack.push(string(u32()));
         break;
       case 0x8c: // SHORT_BINUNICODE
-      case 0x55: // SHORT_BINSTRING
         stack.push(string(u8()));
+        break;
+      case 0x54: // BINSTRING
+        stack.push(oldString(u32()));
+        break;
+      case 0x55: // SHORT_BINSTRING
+        stack.push(oldString(u8()));
         break;
       case 0x8d: // BINUNICODE8
         stack.push(string(u64()));
@@ -356,6 +436,7 @@ export function readPickle(
         stack.push(raw(u8()));
         break;
       case 0x8e: // BINBYTES8
+      case 0x96: // BYTEARRAY8
         stack.push(raw(u64()));
         break;
       case 0x5d: // EMPTY_LIST
@@ -434,7 +515,7 @@ export function readPickle(
       case 0x52: // REDUCE
       case 0x81: { // NEWOBJ
         const args = pop();
-        stack.push(contain(build(pop(), args, fail)));
+        stack.push(contain(build(pop(), args)));
         break;
       }
       case 0x92: // NEWOBJ_EX
@@ -449,18 +530,61 @@ export function readPickle(
         if (target instanceof ScriptObject && state instanceof Map) {
           for (const [name, value] of state) target.set(name, value);
         }
+        if (target instanceof BlankTensor && Array.isArray(state)) {
+          target.tensor = tensorOf(state, undefined, fail);
+        }
         break;
       }
-      case 0x51: // BINPERSID
-        refer(storageOf(pop(), fail));
+      case 0x51: { // BINPERSID
+        const view = storageOf(pop(), fail);
+        stack.push(view === undefined ? new Opaque() : refer(view));
         break;
+      }
       default:
         fail(`its pickle has opcode 0x${code.toString(16)} at ${at - 1}`);
     }
   }
 }
 
-function build(callee: unknown, args: unknown, fail: Fail): unknown {
+/**
+ * Decodes a text as Python reads it: UTF-8 in which half of a surrogate pair
+ * may stand alone.
+ *
+ * @returns `undefined` if it is something else
+ */
+function decodeText(bytes: Uint8Array): string | undefined {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const parts: string[] = [];
+  let from = 0;
+  for (let at = bytes.indexOf(0xed); at >= 0;) {
+    const [second = 0, third = 0] = bytes.subarray(at + 1, at + 3);
+    // In UTF-8, this byte is a first one, and smaller ones follow it.
+    if (second >= 0xa0 && second < 0xc0 && third >> 6 === 2) {
+      const half = 0xd000 | (second & 63) << 6 | third & 63;
+      const before = decodeWith(decoder, bytes.subarray(from, at));
+      if (before === undefined) return undefined;
+      parts.push(before, String.fromCharCode(half));
+      from = at + 3;
+    }
+    at = bytes.indexOf(0xed, at + 1);
+  }
+  const rest = decodeWith(decoder, bytes.subarray(from));
+  return rest === undefined ? undefined : parts.join("") + rest;
+}
+
+function decodeWith(
+  decoder: TextDecoder,
+  bytes: Uint8Array,
+): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined; // the only reason is that it is no UTF-8
+  }
+}
+
+/** What a call or an instance becomes. */
+function construct(callee: unknown, args: unknown, fail: Fail): unknown {
   if (!Array.isArray(args)) return fail("its pickle calls without a tuple");
   if (callee instanceof Opaque) return new Opaque();
   if (!(callee instanceof Global)) return fail("its pickle calls no name");
@@ -468,17 +592,28 @@ function build(callee: unknown, args: unknown, fail: Fail): unknown {
   if (name.startsWith("__torch__.")) return new ScriptObject();
   if (REBUILD.has(name)) return tensorOf(args, undefined, fail);
   if (name === REBUILD_UNTYPED) {
-    const type = args[6] instanceof Global ? DTYPES[args[6].name] : undefined;
-    if (type === undefined) return fail("a tensor has an unknown type");
-    return tensorOf(args, type, fail);
+    if (!(args[6] instanceof Global)) return fail("a tensor has no type");
+    const { name: dtype } = args[6];
+    const type = Object.hasOwn(DTYPES, dtype) ? DTYPES[dtype] : undefined;
+    return type === undefined
+      ? unread(dtype.replace("torch.", ""), args[2])
+      : tensorOf(args, type, fail);
   }
-  if (REBUILD_PARAMETER.has(name)) return args[0];
+  if (name === REBUILD_FROM_TYPE) return construct(args[0], args[2], fail);
+  if (FIRST.has(name)) return args[0] ?? new Opaque();
+  const rebuilt = name.replace("torch._utils.", "");
+  if (Object.hasOwn(UNREAD, rebuilt)) {
+    const [what, shapeOf] = UNREAD[rebuilt]!;
+    return unread(what, shapeOf(args));
+  }
+  if (BLANK.test(name)) return new BlankTensor();
   if (SCRIPT_LISTS.test(name)) return args[0];
   if (SEQUENCES.test(name)) return Array.isArray(args[0]) ? args[0] : [];
   if (MAPS.has(name)) {
+    const items: unknown = args[name.endsWith("defaultdict") ? 1 : 0];
     const map = new Map<unknown, unknown>();
-    const items: unknown = name.endsWith("OrderedDict") ? args[0] : args[1];
-    for (const pair of Array.isArray(items) ? items : []) {
+    if (!(items instanceof Map) && !Array.isArray(items)) return map;
+    for (const pair of items) {
       if (Array.isArray(pair)) map.set(pair[0], pair[1]);
     }
     return map;
@@ -489,29 +624,48 @@ function build(callee: unknown, args: unknown, fail: Fail): unknown {
 const isCount = (n: unknown): n is number =>
   typeof n === "number" && Number.isSafeInteger(n) && n >= 0;
 
-class Storage implements PickledStorage {
+const isSize = (list: unknown): list is number[] =>
+  Array.isArray(list) && list.length <= 64 && list.every(isCount);
+
+/** The size among the parts of a sparse tensor. */
+const sizeAmong = (parts: unknown) =>
+  Array.isArray(parts) ? parts.find(isSize) : undefined;
+
+const unread = (what: string, shape: unknown) =>
+  new UnreadTensor(what, isSize(shape) ? [...shape] : []);
+
+/** Elements of a storage, of which a file may name a part. */
+class View {
   constructor(
-    readonly dtype: SafetensorsType,
-    readonly key: string,
+    readonly storage: PickledStorage,
+    readonly start: number,
     readonly count: number,
-    readonly isUntyped: boolean,
   ) {}
 }
 
-function storageOf(id: unknown, fail: Fail): PickledStorage {
+/** A storage by its identity, `undefined` if it is that of something else. */
+function storageOf(id: unknown, fail: Fail): View | undefined {
   const [kind, type, key, , count, viewOf] = Array.isArray(id) ? id : [];
-  if (
-    kind !== "storage" || !(type instanceof Global) ||
-    typeof key !== "string" || !isCount(count)
-  ) return fail("its pickle refers to something that is no storage");
-  const dtype = storageType(type.name);
-  if (dtype === undefined) {
+  if (kind !== "storage") return undefined;
+  if (!(type instanceof Global) || typeof key !== "string" || !isCount(count)) {
+    return fail("its pickle describes no valid storage");
+  }
+  const known = storageType(type.name);
+  if (known === undefined) {
     return fail(`storage ${showValue(key)} has type ${showValue(type.name)}`);
   }
-  if (viewOf !== undefined && viewOf !== null) {
-    fail(`storage ${showValue(key)} is a view of another storage`);
+  const [dtype, width] = known;
+  const isUntyped = UNTYPED.has(type.name);
+  const storage = { dtype, width, key, count, isUntyped };
+  if (viewOf === undefined || viewOf === null) {
+    return new View(storage, 0, count);
   }
-  return new Storage(dtype, key, count, UNTYPED.has(type.name));
+  // Its own name, first element and length, as before PyTorch 0.4.
+  const [, start, length] = Array.isArray(viewOf) ? viewOf : [];
+  if (!isCount(start) || !isCount(length) || start + length > count) {
+    return fail(`a view passes the ${count} elements of ${showValue(key)}`);
+  }
+  return new View(storage, start, length);
 }
 
 /** Views may repeat elements up to this many. */
@@ -521,23 +675,25 @@ function tensorOf(
   args: unknown[],
   type: SafetensorsType | undefined,
   fail: Fail,
-): PickledTensor {
-  const [storage, offset, shape, strides] = args;
-  if (!(storage instanceof Storage)) return fail("a tensor has no storage");
+): PickledTensor | UnreadTensor {
+  const [view, offset, shape, strides] = args;
+  if (!(view instanceof View)) return fail("a tensor has no storage");
+  const { storage } = view;
   const of = `of storage ${showValue(storage.key)}`;
   if (storage.isUntyped !== (type !== undefined)) {
     fail(`a tensor ${of} has no single type`);
   }
-  const isList = (list: unknown): list is number[] =>
-    Array.isArray(list) && list.length <= 64 && list.every(isCount);
-  if (!isCount(offset) || !isList(shape) || !isList(strides)) {
+  if (!isCount(offset) || !isSize(shape) || !isSize(strides)) {
     return fail(`a tensor ${of} has no valid shape`);
   }
   if (shape.length !== strides.length) fail(`a tensor ${of} lacks strides`);
   const dtype = type ?? storage.dtype;
-  const count = Math.floor(
-    storage.count * bytesOf(storage.dtype) / bytesOf(dtype),
-  );
+  if (!isReadable(dtype)) return unread(dtype, shape);
+  const traits: unknown = args[type === undefined ? 6 : 7];
+  if (traits instanceof Map && traits.get("neg") === true) {
+    return unread("a negated view", shape);
+  }
+  const count = Math.floor(view.count * storage.width / bytesOf(dtype));
   // Axes of length 0 aside, so that an overflow cannot hide behind them.
   const size = shape.reduce((n, m) => n * Math.max(m, 1), 1);
   const last = shape.reduce(
@@ -555,5 +711,6 @@ function tensorOf(
       }) passes the ${count} elements ${of}`,
     );
   }
-  return new PickledTensor(storage, dtype, offset, [...shape], [...strides]);
+  const first = view.start + offset;
+  return new PickledTensor(storage, dtype, first, [...shape], [...strides]);
 }

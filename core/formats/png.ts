@@ -1,19 +1,34 @@
-import { crc32, deflateSync, inflateSync } from "node:zlib";
-import type { Image } from "./image.ts";
+import { constants, crc32, deflateSync, inflateSync } from "node:zlib";
+import { Unzlib } from "fflate";
+import { type Image, MOST_PIXELS } from "./image.ts";
+
+/** Compressed bytes of a step where a stream holds more than the picture. */
+const INFLATED_AT_ONCE = 2 ** 14;
 
 const SIGNATURE = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10);
 
-/** Largest picture that is decoded, in pixels. */
-const MOST_PIXELS = 2 ** 26;
-
-/** Samples of a pixel by the file's colour type. */
-const SAMPLES: Readonly<Record<number, number>> = {
-  0: 1,
-  2: 3,
-  3: 1,
-  4: 2,
-  6: 4,
+/** Samples of a pixel, and bits a sample may have, by colour type. */
+const KINDS: Readonly<Record<number, readonly [number, readonly number[]]>> = {
+  0: [1, [1, 2, 4, 8, 16]], // grey
+  2: [3, [8, 16]], // red, green, blue
+  3: [1, [1, 2, 4, 8]], // place in the palette
+  4: [2, [8, 16]], // grey, alpha
+  6: [4, [8, 16]], // red, green, blue, alpha
 };
+
+/** A pass of a picture: its first column and row, and the steps of both. */
+type Pass = readonly [left: number, top: number, dx: number, dy: number];
+
+const WHOLE: readonly Pass[] = [[0, 0, 1, 1]];
+const ADAM7: readonly Pass[] = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+];
 
 function chunk(type: string, data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(12 + data.length);
@@ -121,23 +136,82 @@ export function encodeApng(
   return join([...parts, chunk("IEND", new Uint8Array())]);
 }
 
-/** The chunks of a file, their checksums compared. */
-function* chunksOf(bytes: Uint8Array, fail: (reason: string) => never) {
+interface PngFile {
+  readonly width: number;
+  readonly height: number;
+  readonly bits: number;
+  readonly type: number;
+  readonly isInterlaced: boolean;
+  /** Red, green, blue of each place. */
+  readonly palette: Uint8Array;
+  /** What is there of the compressed rows. */
+  readonly packed: Uint8Array;
+}
+
+/**
+ * Reads chunks up to the last one of rows. As Pillow does, checksums are
+ * compared up to the first one, and what follows the last is not read.
+ */
+function chunksOf(bytes: Uint8Array, fail: (reason: string) => never): PngFile {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = SIGNATURE.length; at < bytes.length;) {
-    if (at + 12 > bytes.length) fail("it is cut off");
+  const parts: Uint8Array[] = [];
+  let header: DataView | undefined;
+  // Places that the file leaves out are grey.
+  const palette = Uint8Array.from({ length: 768 }, (_, i) => i / 3);
+  for (let at = SIGNATURE.length; at + 8 <= bytes.length;) {
     const length = view.getUint32(at);
-    if (at + 12 + length > bytes.length) fail("it is cut off");
-    const body = bytes.subarray(at + 4, at + 8 + length);
-    if (crc32(body) !== view.getUint32(at + 8 + length)) {
-      fail(`the checksum at byte ${at} is wrong`);
+    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    const data = bytes.subarray(at + 8, at + 8 + length);
+    if (type === "IDAT") parts.push(data);
+    else if (parts.length > 0) break;
+    else {
+      if (at + 12 + length > bytes.length) fail("it is cut off");
+      const body = bytes.subarray(at + 4, at + 8 + length);
+      if (crc32(body) !== view.getUint32(at + 8 + length)) {
+        fail(`the checksum at byte ${at} is wrong`);
+      }
+      if (type === "IEND") break;
+      if (type === "IHDR" && length >= 13) {
+        header = new DataView(data.buffer, data.byteOffset, length);
+      } else if (type === "PLTE") palette.set(data.subarray(0, 768));
     }
-    const type = new TextDecoder().decode(body.subarray(0, 4));
-    yield { type, data: body.subarray(4) };
-    if (type === "IEND") return;
     at += 12 + length;
   }
-  fail("it is cut off");
+  if (header === undefined) return fail("it has no header");
+  if (parts.length === 0) fail("it has no pixels, or is cut off before them");
+  return {
+    width: header.getUint32(0),
+    height: header.getUint32(4),
+    bits: header.getUint8(8),
+    type: header.getUint8(9),
+    isInterlaced: header.getUint8(12) !== 0,
+    palette,
+    packed: join(parts),
+  };
+}
+
+/** Inflates at most `size` bytes; surplus behind them is not looked at. */
+function inflated(packed: Uint8Array, size: number): Uint8Array {
+  try {
+    return inflateSync(packed, {
+      maxOutputLength: size,
+      finishFlush: constants.Z_SYNC_FLUSH, // gives what there is of a cut stream
+    });
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ERR_BUFFER_TOO_LARGE") {
+      throw error;
+    }
+  }
+  const rows = new Uint8Array(size);
+  let done = 0;
+  const stream = new Unzlib((part) => {
+    rows.set(part.subarray(0, size - done), done);
+    done = Math.min(size, done + part.length);
+  });
+  for (let at = 0; done < size && at < packed.length; at += INFLATED_AT_ONCE) {
+    stream.push(packed.subarray(at, at + INFLATED_AT_ONCE));
+  }
+  return rows.subarray(0, done);
 }
 
 function paeth(a: number, b: number, c: number): number {
@@ -176,9 +250,55 @@ function unfilter(
   }
 }
 
+/** Red, green, blue of each value a pixel of at most 8 bits can have. */
+function coloursOf({ type, bits, palette }: PngFile): Uint8Array {
+  if (type === 3) return palette;
+  const top = (1 << bits) - 1;
+  return palette.map((_, i) => Math.floor(i / 3) * 255 / top);
+}
+
+/** Writes a row of pixels of at most 8 bits, `apart` bytes from each other. */
+function placeColours(
+  row: Uint8Array,
+  bits: number,
+  colours: Uint8Array,
+  data: Uint8Array,
+  to: number,
+  apart: number,
+  columns: number,
+): void {
+  for (let x = 0; x < columns; x++, to += apart) {
+    const bit = x * bits;
+    const byte = row[bit >> 3]! >> (8 - bits - (bit & 7));
+    const from = 3 * (byte & ((1 << bits) - 1));
+    for (let c = 0; c < 3; c++) data[to + c] = colours[from + c]!;
+  }
+}
+
+/** Writes a row of pixels of whole bytes, `apart` bytes from each other. */
+function placeLevels(
+  row: Uint8Array,
+  samples: number,
+  bits: number,
+  data: Uint8Array,
+  to: number,
+  apart: number,
+  columns: number,
+): void {
+  const bytes = bits / 8;
+  const next = samples >= 3 ? bytes : 0;
+  for (let x = 0; x < columns; x++, to += apart) {
+    const from = x * samples * bytes;
+    if (samples === 1) {
+      data.fill(row[from] === 0 ? row[from + 1]! : 255, to, to + 3);
+    } else for (let c = 0; c < 3; c++) data[to + c] = row[from + c * next]!;
+  }
+}
+
 /**
- * Decodes a PNG of 8 bits a sample: grey, RGB, palette, with or without alpha,
- * which is dropped as Pillow's `convert("RGB")` does.
+ * Decodes a PNG of any kind to the same bytes as Pillow's `convert("RGB")`:
+ * alpha and transparent colours are dropped, of 16 bits the high byte is kept,
+ * except that grey of 16 bits without alpha is clipped to 255, as Pillow's is.
  *
  * @param bytes the file
  * @param name for messages
@@ -189,53 +309,47 @@ export function decodePng(bytes: Uint8Array, name = "the picture"): Image {
     throw new SyntaxError(`Cannot read ${name} as PNG: ${reason}`);
   };
   if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) fail("it is no PNG");
-  let [width, height, samples, type] = [0, 0, 0, 0];
-  let palette = new Uint8Array();
-  const parts: Uint8Array[] = [];
-  for (const { type: kind, data } of chunksOf(bytes, fail)) {
-    if (kind === "IHDR") {
-      const view = new DataView(data.buffer, data.byteOffset, data.length);
-      width = view.getUint32(0);
-      height = view.getUint32(4);
-      type = data[9] ?? 0;
-      samples = SAMPLES[type] ?? 0;
-      if (data[8] !== 8 || samples === 0 || data[12] !== 0) {
-        fail(
-          `it has ${data[8]} bits a sample, colour type ${type}, interlacing ${
-            data[12]
-          }; needed 8 bits and no interlacing`,
-        );
-      }
-      if (width * height > MOST_PIXELS || width * height === 0) {
-        fail(
-          `it is ${width}x${height}; at most ${MOST_PIXELS} pixels are read`,
-        );
-      }
-    } else if (kind === "PLTE") palette = data.slice();
-    else if (kind === "IDAT") parts.push(data);
+  const file = chunksOf(bytes, fail);
+  const { width, height, bits, type, isInterlaced } = file;
+  const [samples = 0, allowed = []] = KINDS[type] ?? [];
+  if (!allowed.includes(bits)) {
+    fail(`it has colour type ${type} with ${bits} bits, which PNG has not`);
   }
-  if (samples === 0) fail("it has no header");
-  const stride = width * samples;
-  const size = height * (stride + 1);
-  let rows: Uint8Array = new Uint8Array();
+  if (width * height > MOST_PIXELS || width * height === 0) {
+    fail(`it is ${width}x${height}; at most ${MOST_PIXELS} pixels are read`);
+  }
+  const passes = (isInterlaced ? ADAM7 : WHOLE).map((pass) => {
+    const [left, top, dx, dy] = pass;
+    const columns = Math.ceil((width - left) / dx);
+    const stride = Math.ceil(columns * samples * bits / 8);
+    return { pass, columns, stride, rows: Math.ceil((height - top) / dy) };
+  }).filter(({ columns, rows }) => columns > 0 && rows > 0);
+  const size = passes.reduce(
+    (n, { rows, stride }) => n + rows * (stride + 1),
+    0,
+  );
+  let all: Uint8Array = new Uint8Array();
   try {
-    rows = inflateSync(join(parts), { maxOutputLength: size });
+    all = inflated(file.packed, size);
   } catch (error) {
     fail(`its data are damaged (${(error as Error).message})`);
   }
-  if (rows.length !== size) {
-    fail(`it holds ${rows.length} bytes, needed ${size}`);
+  if (all.length !== size) {
+    fail(`it is cut off: it holds ${all.length} bytes, needed ${size}`);
   }
-  unfilter(rows, height, stride, samples, fail);
+  const colours = coloursOf(file);
   const data = new Uint8Array(width * height * 3);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const from = y * (stride + 1) + 1 + x * samples;
-      const to = (y * width + x) * 3;
-      for (let c = 0; c < 3; c++) {
-        const value = rows[from + (samples >= 3 ? c : 0)] ?? 0;
-        data[to + c] = type === 3 ? palette[3 * value + c] ?? 0 : value;
-      }
+  const step = Math.ceil(samples * bits / 8);
+  let start = 0;
+  for (const { pass: [left, top, dx, dy], columns, stride, rows } of passes) {
+    const part = all.subarray(start, start += rows * (stride + 1));
+    unfilter(part, rows, stride, step, fail);
+    for (let y = 0; y < rows; y++) {
+      const row = part.subarray(y * (stride + 1) + 1, (y + 1) * (stride + 1));
+      const to = 3 * ((top + y * dy) * width + left);
+      if (samples === 1 && bits <= 8) {
+        placeColours(row, bits, colours, data, to, 3 * dx, columns);
+      } else placeLevels(row, samples, bits, data, to, 3 * dx, columns);
     }
   }
   return { width, height, data };

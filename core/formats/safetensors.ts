@@ -47,6 +47,16 @@ export function bytesOf(dtype: SafetensorsType): number {
   return BYTES[dtype];
 }
 
+/**
+ * Whether elements of a type are read. Files may hold others, such as floats of
+ * 8 bits, which are listed and refused when they are asked for.
+ *
+ * @param dtype element type as a file names it
+ */
+export function isReadable(dtype: string): dtype is SafetensorsType {
+  return Object.hasOwn(BYTES, dtype);
+}
+
 /** A tensor of a file: its bytes, little-endian and row-major. */
 export interface HostTensor {
   /** Element type. */
@@ -82,14 +92,17 @@ export interface TensorFile {
   readonly names: readonly string[];
   /** Free text and numbers of the file, by name. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** Type and shape of a tensor, or `undefined` if there is none. */
-  info(
-    name: string,
-  ): { dtype: SafetensorsType; shape: readonly number[] } | undefined;
+  /**
+   * Type and shape of a tensor, or `undefined` if there is none. The type may
+   * be one that is not read.
+   */
+  info(name: string): { dtype: string; shape: readonly number[] } | undefined;
   /**
    * Reads one tensor.
    *
    * @throws {TypeError} if the file has no tensor of that name
+   * @throws {SyntaxError} naming the tensor if it is damaged or of a type that
+   *   is not read
    */
   read(name: string): Promise<HostTensor>;
   /** Closes the file. */
@@ -122,7 +135,7 @@ export function missingTensor(
 const MAX_HEADER = 100_000_000;
 
 interface Entry {
-  readonly dtype: SafetensorsType;
+  readonly dtype: string;
   readonly shape: readonly number[];
   readonly start: number;
   readonly end: number;
@@ -137,8 +150,8 @@ interface Entry {
  * @param source path, file URL, or the file's bytes
  * @returns names, shapes and a reader
  * @throws {SyntaxError} naming the file and the reason if it is damaged:
- *   truncated, header too large or no JSON, unknown type, sizes that do not
- *   fit, ranges that overlap, leave holes or pass the end
+ *   truncated, header too large or no JSON in UTF-8, sizes that do not fit,
+ *   ranges that overlap, leave holes or pass the end
  */
 export async function readSafetensors(
   source: FileSource,
@@ -154,7 +167,7 @@ export async function readSafetensors(
       fail(`its header claims ${length} bytes, the file has ${size - 8} left`);
     }
     const header = Number(length);
-    const text = new TextDecoder().decode(await bytes.read(8, header));
+    const text = decodeHeader(await bytes.read(8, header), fail);
     const { entries, metadata } = parseHeader(text, size - 8 - header, fail);
     const data = 8 + header;
     return {
@@ -165,6 +178,7 @@ export async function readSafetensors(
         const entry = entries.get(tensor) ??
           missingTensor(tensor, name, entries.keys());
         const { dtype, shape, start, end } = entry;
+        if (!isReadable(dtype)) return refuseTensor(tensor, dtype, fail);
         const part = await bytes.read(data + start, end - start);
         return { dtype, shape, bytes: part };
       },
@@ -173,6 +187,30 @@ export async function readSafetensors(
   } catch (error) {
     bytes[Symbol.dispose]();
     throw error;
+  }
+}
+
+/**
+ * Ends the reading of a tensor whose elements are of no type that is read.
+ *
+ * @param name the tensor asked for
+ * @param what its type, or what it is
+ * @param fail throws the caller's error
+ */
+export function refuseTensor(name: string, what: string, fail: Fail): never {
+  return fail(
+    `tensor ${
+      JSON.stringify(name.slice(0, 100))
+    } is ${what}, which is not read; save it as float32`,
+  );
+}
+
+function decodeHeader(bytes: Uint8Array, fail: Fail): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+      .decode(bytes);
+  } catch {
+    return fail("its header is no UTF-8");
   }
 }
 
@@ -228,7 +266,8 @@ function parseEntry(
   };
   const isCount = (n: unknown): n is number =>
     typeof n === "number" && Number.isSafeInteger(n) && n >= 0;
-  if (typeof dtype !== "string" || !Object.hasOwn(BYTES, dtype)) {
+  // Later versions of the format add types; names are in capitals.
+  if (typeof dtype !== "string" || !/^[A-Z][A-Z0-9_]{0,31}$/.test(dtype)) {
     return fail(`tensor "${name}" has unknown type ${JSON.stringify(dtype)}`);
   }
   if (!Array.isArray(shape) || !shape.every(isCount)) {
@@ -240,14 +279,18 @@ function parseEntry(
     return fail(`tensor "${name}" has offsets ${JSON.stringify(offsets)}`);
   }
   const [start = 0, end = 0] = offsets as number[];
-  const type = dtype as SafetensorsType;
-  const wanted = (shape as number[]).reduce((n, m) => n * m, BYTES[type]);
+  if (end < start) {
+    return fail(`tensor "${name}" ends at ${end}, before its start ${start}`);
+  }
+  const wanted = isReadable(dtype)
+    ? (shape as number[]).reduce((n, m) => n * m, BYTES[dtype])
+    : end - start;
   if (end - start !== wanted) {
     return fail(
       `tensor "${name}" has ${end - start} bytes, its shape needs ${wanted}`,
     );
   }
-  return { dtype: type, shape: shape as number[], start, end };
+  return { dtype, shape: shape as number[], start, end };
 }
 
 /**

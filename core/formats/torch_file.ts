@@ -11,23 +11,56 @@ import {
   PickledTensor,
   PickleTruncated,
   readPickle,
+  ScriptObject,
   showValue,
+  tensorIn,
+  type UnreadTensor,
 } from "./pickle.ts";
-import { bytesOf, missingTensor, type TensorFile } from "./safetensors.ts";
+import {
+  bytesOf,
+  missingTensor,
+  refuseTensor,
+  type TensorFile,
+} from "./safetensors.ts";
 import { swapBytes, toRowMajor } from "./strided.ts";
 import { readZipDirectory, readZipEntry } from "./zip.ts";
 
 /** What {@linkcode readTorchFile} may be told. */
 export interface TorchFileOptions {
   /**
-   * Dotted path of the dict to read, `""` for all of the file. Without it, the
-   * first of `state_dict`, `model_state_dict`, `model` and `module` that holds
-   * tensors is taken, unless the file's own dict holds some.
+   * Dotted path of the dict to read, `""` for all of the file. Without it the
+   * state dict is looked for, at any depth: under `state_dict`,
+   * `model_state_dict`, `model`, `module` and the like, else as the only dict
+   * whose tensors have names with dots. Values beside it are left out.
    */
   readonly root?: string;
 }
 
-const ROOTS = ["state_dict", "model_state_dict", "model", "module"];
+/** Keys of what holds a state dict, first choice first. */
+const ROOTS = [
+  "state_dict",
+  "model_state_dict",
+  "model_state",
+  "model",
+  "module",
+  "net",
+  "network",
+  "net_state_dict",
+  "weights",
+  "model_weights",
+  "params",
+  "checkpoint",
+];
+
+/** Keys of averages of a network, which are taken if it is not there itself. */
+const AVERAGES = [
+  "ema",
+  "ema_state_dict",
+  "state_dict_ema",
+  "model_ema",
+  "ema_model",
+  "params_ema",
+];
 
 /** Largest pickle that is accepted, in bytes; storages are not part of it. */
 const MAX_PICKLE = 64 * 2 ** 20;
@@ -54,7 +87,9 @@ type ReadStorage = (
 /**
  * Opens a PyTorch checkpoint: a zip file, the format before 1.6, or the
  * parameters of a TorchScript archive. Nothing in the file is executed, and
- * only the storages of tensors that are read are read.
+ * only the storages of tensors that are read are read. Objects of classes that
+ * hold no weights are left out; quantized, sparse and other tensors without
+ * plain elements are refused when they are read.
  *
  * Tensors in nested dicts and lists are named by their path, joined by dots.
  * Texts, numbers and truth values anywhere in the file are its metadata, named
@@ -66,8 +101,8 @@ type ReadStorage = (
  * @param source path, file URL, or the file's bytes
  * @param options which dict is read
  * @returns names, shapes and a reader
- * @throws {SyntaxError} naming the file and the reason if it is damaged or
- *   asks for a name that is not on the list of known ones
+ * @throws {SyntaxError} naming the file and the reason if it is damaged, asks
+ *   for what would run code, or holds objects without tensors
  * @throws {TypeError} if `options.root` is not in the file
  */
 export async function readTorchFile(
@@ -80,27 +115,38 @@ export async function readTorchFile(
     if (bytes.size < 4) return fail(`it has ${bytes.size} bytes`);
     const head = await bytes.read(0, 4);
     const isZip = new DataView(head.buffer).getUint32(0, true) === 0x04034b50;
-    const { value, read, isBig } = isZip
+    const { value, unknown, read, isBig } = isZip
       ? await openArchive(bytes, fail)
       : await openLegacy(bytes, fail);
-    const tensors = new Map<string, PickledTensor>();
-    walk(chooseRoot(value, options.root, bytes.name), fail, (path, item) => {
-      if (!(item instanceof PickledTensor)) return;
-      if (tensors.has(path)) {
-        fail(`two tensors have the name ${showValue(path)}`);
-      }
-      tensors.set(path, item);
-    });
+    const root = options.root === undefined
+      ? findRoot(value)
+      : rootAt(value, options.root, bytes.name);
+    const tensors = tensorsOf(root, options.root === undefined, fail);
+    if (tensors.size === 0 && unknown !== undefined) {
+      fail(
+        `it asks for ${
+          showValue(unknown)
+        }, which is not allowed, and has no tensors beside it; save the module's state_dict() instead`,
+      );
+    }
     return {
       names: [...tensors.keys()],
       metadata: metadataOf(value, fail),
       info(name) {
         const tensor = tensors.get(name);
-        return tensor && { dtype: tensor.dtype, shape: tensor.shape };
+        if (tensor === undefined) return undefined;
+        const { shape } = tensor;
+        const dtype = tensor instanceof PickledTensor
+          ? tensor.dtype
+          : tensor.what;
+        return { dtype, shape };
       },
       async read(name) {
         const tensor = tensors.get(name) ??
           missingTensor(name, bytes.name, tensors.keys());
+        if (!(tensor instanceof PickledTensor)) {
+          return refuseTensor(name, tensor.what, fail);
+        }
         const { dtype, shape } = tensor;
         return { dtype, shape, bytes: await gather(tensor, read, isBig) };
       },
@@ -112,8 +158,7 @@ export async function readTorchFile(
   }
 }
 
-interface Opened {
-  readonly value: unknown;
+interface Opened extends Pick<Pickled, "value" | "unknown"> {
   readonly read: ReadStorage;
   readonly isBig: boolean;
 }
@@ -121,7 +166,7 @@ interface Opened {
 async function openArchive(source: ByteSource, fail: Fail): Promise<Opened> {
   const entries = await readZipDirectory(source, fail);
   const main = [...entries.keys()].filter((name) =>
-    /^[^/]+\/data\.pkl$/.test(name)
+    /^\/?[^/]+\/data\.pkl$/.test(name)
   );
   const [path = ""] = main;
   if (main.length !== 1) fail(`it has ${main.length} records "data.pkl"`);
@@ -138,14 +183,15 @@ async function openArchive(source: ByteSource, fail: Fail): Promise<Opened> {
   }
   const pickle = await record("data.pkl", MAX_PICKLE);
   const bytes = pickle ?? new Uint8Array(0);
-  const { value, storages, end } = readWhole(bytes, fail);
+  const { value, unknown, end } = readWhole(bytes, fail);
   if (end !== bytes.length) fail("its pickle ends early");
-  const entryOf = ({ key, dtype, count }: PickledStorage) => {
+  const entryOf = ({ key, dtype, width, count }: PickledStorage) => {
     const entry = entries.get(`${folder}data/${key}`);
     if (entry === undefined) {
       return fail(`storage ${showValue(key)} is missing`);
     }
-    if (Math.floor(entry.size / bytesOf(dtype)) !== count) {
+    if (entry.fault !== undefined) fail(entry.fault);
+    if (Math.floor(entry.size / width) !== count) {
       fail(
         `storage ${
           showValue(key)
@@ -154,9 +200,9 @@ async function openArchive(source: ByteSource, fail: Fail): Promise<Opened> {
     }
     return entry;
   };
-  for (const storage of storages.values()) entryOf(storage);
   return {
     value,
+    unknown,
     isBig: order === "big",
     read: (storage, start, length) =>
       readZipEntry(source, entryOf(storage), fail, start, length),
@@ -219,21 +265,21 @@ async function parseLegacy(
       fail(`storage ${shown} has ${count} elements, needed ${storage.count}`);
     }
     places.set(storage.key, at + 8);
-    at += 8 + count * bytesOf(storage.dtype);
+    at += 8 + count * storage.width;
     if (at > source.size) {
       fail(`it ends at ${source.size}, storage ${shown} needs ${at} bytes`);
     }
   }
   if (at !== source.size) fail(`it has ${source.size - at} bytes too many`);
-  for (const key of body.storages.keys()) {
-    if (!places.has(key)) fail(`storage ${showValue(key)} is missing`);
-  }
+  const placeOf = (key: string) =>
+    places.get(key) ?? fail(`storage ${showValue(key)} is missing`);
   return {
     value: body.value,
+    unknown: body.unknown,
     isBig: false, // the format stores little-endian on every machine
-    // Every storage was seen to have its place.
-    read: ({ key }, start, length) =>
-      source.read((places.get(key) ?? 0) + start, length),
+    // deno-lint-ignore require-await -- a missing storage must reject
+    read: async ({ key }, start, length) =>
+      source.read(placeOf(key) + start, length),
   };
 }
 
@@ -273,22 +319,78 @@ function metadataOf(value: unknown, fail: Fail): Record<string, string> {
   return Object.fromEntries(result);
 }
 
-function chooseRoot(
+/** Whether a dict has tensors, by names with dots if `dotted`. */
+function holds(
   value: unknown,
-  root: string | undefined,
-  name: string,
-): unknown {
-  if (root === undefined) {
-    const holds = (value: unknown): value is Map<unknown, unknown> =>
-      value instanceof Map &&
-      [...value.values()].some((item) => item instanceof PickledTensor);
-    if (!(value instanceof Map) || holds(value)) return value;
-    for (const key of ROOTS) {
-      const inner = value.get(key);
-      if (holds(inner)) return inner;
-    }
-    return value;
+  dotted = false,
+): value is Map<unknown, unknown> {
+  return value instanceof Map &&
+    [...value].some(([key, item]) =>
+      tensorIn(item) !== undefined &&
+      (!dotted || typeof key === "string" && key.includes("."))
+    );
+}
+
+/** Whether a dict with tensors is anywhere in a value, as {@linkcode holds}. */
+function holdsDeep(value: unknown, dotted = false): boolean {
+  const seen = new Set([value]); // grows while it is gone through
+  for (const item of seen) {
+    if (holds(item, dotted)) return true;
+    if (!(item instanceof Map) && !Array.isArray(item)) continue;
+    for (const inner of item.values()) seen.add(inner);
   }
+  return false;
+}
+
+/** The state dict of a checkpoint, or all of it if there is none. */
+function findRoot(value: unknown, depth = 0): unknown {
+  if (
+    !(value instanceof Map) || value instanceof ScriptObject ||
+    depth > MAX_DEPTH
+  ) return value;
+  const under = (keys: readonly string[], dotted: boolean) =>
+    keys.map((key) => value.get(key) as unknown)
+      .find((inner) => inner instanceof Map && holdsDeep(inner, dotted));
+  const dicts = [...value.values()].filter((item) =>
+    item instanceof Map && holdsDeep(item, true)
+  );
+  const inner = under(ROOTS, true) ?? under(ROOTS, false) ??
+    (holds(value, true) ? value : under(AVERAGES, true)) ??
+    (dicts.length === 1 ? dicts[0] : undefined) ??
+    (holds(value) ? value : under(AVERAGES, false));
+  return inner === undefined || inner === value
+    ? value
+    : findRoot(inner, depth + 1);
+}
+
+/**
+ * The tensors below a value, by their paths. Of a state dict that was looked
+ * for only its own are taken: what it nests belongs to something else.
+ */
+function tensorsOf(
+  root: unknown,
+  isFound: boolean,
+  fail: Fail,
+): Map<string, PickledTensor | UnreadTensor> {
+  const tensors = new Map<string, PickledTensor | UnreadTensor>();
+  walk(root, fail, (path, item) => {
+    const tensor = tensorIn(item);
+    if (tensor === undefined) return;
+    if (tensors.has(path)) {
+      fail(`two tensors have the name ${showValue(path)}`);
+    }
+    tensors.set(path, tensor);
+  });
+  if (isFound && holds(root, true)) {
+    for (const path of tensors.keys()) {
+      if (!root.has(path)) tensors.delete(path);
+    }
+  }
+  return tensors;
+}
+
+/** What is at a dotted path. */
+function rootAt(value: unknown, root: string, name: string): unknown {
   let inner = value;
   for (const key of root === "" ? [] : root.split(".")) {
     const next = inner instanceof Map ? inner.get(key) : undefined;

@@ -4,7 +4,7 @@ import {
   type FileSource,
   openBytes,
 } from "./byte_source.ts";
-import { type NpyNumbers, type NpyType, readNpz } from "./npy.ts";
+import { type NpyNumbers, type NpyType, type NpzFile, readNpz } from "./npy.ts";
 import {
   missingTensor,
   readSafetensors,
@@ -104,11 +104,13 @@ async function openNpz(source: FileSource): Promise<TensorFile> {
     const names: string[] = [];
     const metadata = new Map<string, string>();
     for (const name of file.names) {
-      const { dtype, shape } = file.info(name) ?? { dtype: "U", shape: [] };
+      const found = file.info(name);
+      if (found === undefined) continue;
+      const { dtype, shape } = found;
       if (dtype !== "U") names.push(name);
       else if (shape.every((length) => length === 1)) {
-        const { data } = await file.read(name);
-        metadata.set(name, String(data[0] ?? ""));
+        const text = await textOf(file, name);
+        if (text !== undefined) metadata.set(name, text);
       }
     }
     const info = (name: string) => {
@@ -122,9 +124,12 @@ async function openNpz(source: FileSource): Promise<TensorFile> {
       metadata: Object.fromEntries(metadata),
       info,
       async read(name) {
-        const found = info(name) ?? missingTensor(name, label, names);
-        const { buffer, byteOffset, byteLength } = (await file.read(name))
-          .data as NpyNumbers;
+        const isText = file.info(name)?.dtype === "U";
+        if (isText) return missingTensor(name, label, names);
+        // An array that cannot be read is refused here.
+        const { dtype, shape, data } = await file.read(name);
+        const found = { dtype: TYPES[dtype as keyof typeof TYPES], shape };
+        const { buffer, byteOffset, byteLength } = data as NpyNumbers;
         const bytes = new Uint8Array(buffer, byteOffset, byteLength);
         return { ...found, bytes };
       },
@@ -132,6 +137,19 @@ async function openNpz(source: FileSource): Promise<TensorFile> {
     };
   } catch (error) {
     file[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The text of an array of one, unless it is damaged: nobody asked for it. */
+async function textOf(
+  file: NpzFile,
+  name: string,
+): Promise<string | undefined> {
+  try {
+    return String((await file.read(name)).data[0] ?? "");
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
     throw error;
   }
 }

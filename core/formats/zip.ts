@@ -2,10 +2,17 @@ import { crc32 } from "node:zlib";
 import { Inflate, inflateSync } from "fflate";
 import type { ByteSource, Fail } from "./byte_source.ts";
 
-/** A file inside a zip archive. */
+/**
+ * A file inside a zip archive. One that cannot be read does not keep others
+ * from being read.
+ */
 export interface ZipEntry {
   /** Its path in the archive. */
   readonly name: string;
+  /** Its path as the archive writes it. */
+  readonly label: Uint8Array<ArrayBuffer>;
+  /** Why it cannot be read, if so. */
+  readonly fault?: string;
   /** Bytes after unpacking. */
   readonly size: number;
   /** Bytes in the archive. */
@@ -29,6 +36,28 @@ const MAX_RATIO = 1032;
 /** Packed entries beyond this size may not unpack to over 32 times theirs. */
 const MAX_UNPACKED = 256 * 2 ** 20;
 
+/** Characters 128 to 255 of code page 437, in which names are by default. */
+const CP437 =
+  "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐" +
+  "└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0";
+
+/** Name of an entry, and whether its bytes are what its flags say. */
+function decodeName(label: Uint8Array, isUtf8: boolean): [string, boolean] {
+  if (!isUtf8) {
+    const letters = Array.from(
+      label,
+      (byte) => byte < 128 ? String.fromCharCode(byte) : CP437[byte - 128],
+    );
+    return [letters.join(""), true];
+  }
+  try {
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    return [decoder.decode(label), true];
+  } catch {
+    return [new TextDecoder().decode(label), false];
+  }
+}
+
 /** Whether a name in an archive is a path below it, without tricks. */
 export function isPlainPath(name: string): boolean {
   return name !== "" && !name.startsWith("/") && !/[\0\\]/.test(name) &&
@@ -42,7 +71,8 @@ export function isPlainPath(name: string): boolean {
  *
  * @param source the archive
  * @param fail throws the caller's error
- * @returns the entries by name, in the order of the directory
+ * @returns the entries by name, in the order of the directory; an entry that is
+ *   damaged or of a kind that is not read has its fault
  */
 export async function readZipDirectory(
   source: ByteSource,
@@ -84,13 +114,16 @@ export async function readZipDirectory(
   places.forEach((entry, i) => {
     const limit = places[i + 1]?.offset ?? start;
     const { name, offset, packed } = entry;
-    if (offset + 30 + packed > limit) {
-      fail(`entry ${JSON.stringify(name)} overlaps what follows it`);
-    }
-    entries.set(name, { ...entry, limit });
+    const fault = entry.fault ??
+      (offset + 30 + packed > limit
+        ? `entry ${shown(name)} overlaps what follows it`
+        : undefined);
+    entries.set(name, { ...entry, limit, ...(fault && { fault }) });
   });
   return entries;
 }
+
+const shown = (name: string) => JSON.stringify(name.slice(0, 100));
 
 function parseDirectory(
   bytes: Uint8Array<ArrayBuffer>,
@@ -110,8 +143,9 @@ function parseDirectory(
     const extraEnd = nameEnd + view.getUint16(at + 30, true);
     const end = extraEnd + view.getUint16(at + 32, true);
     if (end > bytes.length) fail(`its zip directory is damaged at entry ${i}`);
-    const name = new TextDecoder().decode(bytes.subarray(at + 46, nameEnd));
-    const shown = JSON.stringify(name.slice(0, 100));
+    const label = bytes.slice(at + 46, nameEnd);
+    const [name, isText] = decodeName(label, (flags & 0x800) !== 0);
+    const faults: string[] = [];
     const wide = [
       view.getUint32(at + 24, true),
       view.getUint32(at + 20, true),
@@ -119,32 +153,43 @@ function parseDirectory(
     ];
     for (let x = nameEnd; x + 4 <= extraEnd;) {
       const fieldEnd = x + 4 + view.getUint16(x + 2, true);
-      if (fieldEnd > extraEnd) fail(`entry ${shown} has a damaged field`);
+      if (fieldEnd > extraEnd) faults.push("has a damaged field");
       if (view.getUint16(x, true) === 1) {
         let from = x + 4;
         wide.forEach((value, k) => {
           if (value !== 0xffffffff) return;
-          if (from + 8 > fieldEnd) fail(`entry ${shown} has a damaged field`);
-          wide[k] = Number(view.getBigUint64(from, true));
+          if (from + 8 > Math.min(fieldEnd, extraEnd)) {
+            faults.push("has a damaged field");
+          } else wide[k] = Number(view.getBigUint64(from, true));
           from += 8;
         });
       }
       x = fieldEnd;
     }
     const [size = 0, packed = 0, offset = 0] = wide;
-    if (!isPlainPath(name)) fail(`entry ${shown} is no plain path`);
-    if (entries.has(name)) fail(`entry ${shown} appears twice`);
-    if ((flags & 1) !== 0) fail(`entry ${shown} is encrypted`);
+    if (!isText) faults.push("has a name that is no UTF-8");
+    if (!isPlainPath(name)) faults.push("is no plain path");
+    if (entries.has(name)) faults.push("appears twice");
+    if ((flags & 1) !== 0) faults.push("is encrypted");
     if (method !== 0 && method !== 8) {
-      fail(`entry ${shown} is packed by method ${method}, needed 0 or 8`);
+      faults.push(`is packed by method ${method}, needed 0 or 8`);
     }
     const isStored = method === 0;
     if (isStored ? size !== packed : size > packed * MAX_RATIO) {
-      fail(`entry ${shown} claims ${size} bytes out of ${packed}`);
+      faults.push(`claims ${size} bytes out of ${packed}`);
     }
-    const crc = view.getUint32(at + 16, true);
-    const limit = offset;
-    entries.set(name, { name, size, packed, isStored, crc, offset, limit });
+    const [reason] = faults;
+    entries.set(name, {
+      name,
+      label,
+      ...(reason && { fault: `entry ${shown(name)} ${reason}` }),
+      size,
+      packed,
+      isStored,
+      crc: view.getUint32(at + 16, true),
+      offset,
+      limit: offset,
+    });
     at = end;
   }
   return entries;
@@ -153,24 +198,27 @@ function parseDirectory(
 /** Where the bytes of an entry begin. */
 async function dataStart(
   source: ByteSource,
-  { name, offset, packed, limit }: ZipEntry,
+  { name, label, fault, offset, packed, limit }: ZipEntry,
   fail: Fail,
 ): Promise<number> {
-  const shown = JSON.stringify(name.slice(0, 100));
-  const wanted = new TextEncoder().encode(name);
-  const length = Math.min(30 + wanted.length, limit - offset);
+  if (fault !== undefined) fail(fault);
+  const length = Math.min(30 + label.length, limit - offset);
   const bytes = await source.read(offset, length);
   const header = new DataView(bytes.buffer);
   if (header.getUint32(0, true) !== 0x04034b50) {
-    fail(`entry ${shown} has no header at ${offset}`);
+    fail(`entry ${shown(name)} has no header at ${offset}`);
   }
   const nameLength = header.getUint16(26, true);
-  const local = new TextDecoder().decode(bytes.subarray(30, 30 + nameLength));
-  if (nameLength !== wanted.length || local !== name) {
-    fail(`entry ${shown} has another name in its header`);
+  if (
+    nameLength !== label.length ||
+    label.some((byte, i) => bytes[30 + i] !== byte)
+  ) {
+    fail(`entry ${shown(name)} has another name in its header`);
   }
   const start = offset + 30 + nameLength + header.getUint16(28, true);
-  if (start + packed > limit) fail(`entry ${shown} overlaps what follows it`);
+  if (start + packed > limit) {
+    fail(`entry ${shown(name)} overlaps what follows it`);
+  }
   return start;
 }
 
@@ -192,12 +240,16 @@ export async function readZipEntry(
   start = 0,
   length: number = entry.size - start,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { name, packed, size, isStored, crc } = entry;
-  const shown = JSON.stringify(name.slice(0, 100));
-  if (start + length > size) fail(`entry ${shown} has only ${size} bytes`);
+  const { name, packed, size, isStored, crc, fault } = entry;
+  if (fault !== undefined) fail(fault);
+  if (start + length > size) {
+    fail(`entry ${shown(name)} has only ${size} bytes`);
+  }
   if (!isStored && size > Math.max(MAX_UNPACKED, 32 * packed)) {
     fail(
-      `entry ${shown} unpacks ${packed} bytes to ${size}; store it unpacked`,
+      `entry ${
+        shown(name)
+      } unpacks ${packed} bytes to ${size}; store it unpacked`,
     );
   }
   const data = await dataStart(source, entry, fail);
@@ -208,14 +260,14 @@ export async function readZipEntry(
       // One byte more than claimed shows an entry that unpacks to more.
       bytes = inflateSync(bytes, { out: new Uint8Array(size + 1) });
     } catch {
-      fail(`entry ${shown} cannot be unpacked to ${size} bytes`);
+      fail(`entry ${shown(name)} cannot be unpacked to ${size} bytes`);
     }
   }
   if (bytes.length !== size) {
-    fail(`entry ${shown} does not unpack to ${size} bytes`);
+    fail(`entry ${shown(name)} does not unpack to ${size} bytes`);
   }
   if (crc !== 0 && crc32(bytes) !== crc) {
-    fail(`entry ${shown} is damaged, its checksum differs`);
+    fail(`entry ${shown(name)} is damaged, its checksum differs`);
   }
   return bytes.slice(start, start + length);
 }
@@ -254,8 +306,7 @@ export async function readZipHead(
     try {
       stream.push(part, at + count === entry.packed);
     } catch {
-      const shown = JSON.stringify(entry.name.slice(0, 100));
-      fail(`entry ${shown} cannot be unpacked`);
+      fail(`entry ${shown(entry.name)} cannot be unpacked`);
     }
   }
   return head.slice(0, done);

@@ -35,6 +35,21 @@ export interface GpuOptions {
   readonly tiles?: TunedTiles;
 }
 
+/** Drivers of adapters, as wgpu knows them. */
+export type Backend = "Vulkan" | "GL" | "Metal" | "Direct3D 12";
+
+/**
+ * Tells the driver of an adapter, which WebGPU does not. Deno on Linux has two:
+ * of them only Vulkan stores to textures of 8-bit blue, green, red and alpha.
+ */
+function backendOf(adapter: GPUAdapter): Backend | undefined {
+  if (!navigator.userAgent.startsWith("Deno")) return undefined;
+  const { platform } = navigator;
+  if (platform.startsWith("Mac")) return "Metal";
+  if (!adapter.features.has("bgra8unorm-storage")) return "GL";
+  return platform.startsWith("Win") ? "Direct3D 12" : "Vulkan";
+}
+
 /** Limits that kernels and tensors ask the adapter for. */
 const WANTED_LIMITS = [
   "maxBufferSize",
@@ -69,6 +84,8 @@ export class Gpu {
   readonly device: GPUDevice;
   /** Who made the adapter, and what it is. */
   readonly info: GPUAdapterInfo;
+  /** What drives the adapter, where that can be told: not in browsers. */
+  readonly backend: Backend | undefined;
   /** The device's limits. */
   readonly limits: GPUSupportedLimits;
   /** Optional features in use, among them "subgroups" and "shader-f16". */
@@ -108,13 +125,14 @@ export class Gpu {
 
   private constructor(
     device: GPUDevice,
-    info: GPUAdapterInfo,
+    { info, backend }: Pick<Gpu, "info" | "backend">,
     features: ReadonlySet<string>,
     subgroups: Subgroups,
     options: GpuOptions,
   ) {
     this.device = device;
     this.info = info;
+    this.backend = backend;
     this.limits = device.limits;
     this.features = features;
     this.subgroupSize = subgroups.size;
@@ -186,23 +204,30 @@ export class Gpu {
     device ??= await request([]);
     return new Gpu(
       device,
-      adapter.info,
+      { info: adapter.info, backend: backendOf(adapter) },
       new Set(features),
       subgroups,
       options,
     );
   }
 
-  /** One line that names the adapter, for reports. */
-  get adapter(): string {
+  /** The adapter's name, as its driver gives it. */
+  get adapterName(): string {
     const { vendor, architecture, device, description } = this.info;
     return description ||
       [vendor, architecture, device].filter(Boolean).join(" ") || "unknown";
   }
 
+  /** One line that names the adapter and what drives it, for reports. */
+  get adapter(): string {
+    return this.backend === undefined
+      ? this.adapterName
+      : `${this.adapterName} by ${this.backend}`;
+  }
+
   /** Whether the adapter is Mesa's software rasterizer. */
   get isSoftware(): boolean {
-    return /llvmpipe|swiftshader/i.test(this.adapter);
+    return /llvmpipe|swiftshader/i.test(this.adapterName);
   }
 
   /**

@@ -57,7 +57,7 @@ export function shapeClass(rows: number, columns: number): ShapeClass {
  * @param gpu the device
  */
 export function adapterKey(gpu: Gpu): string {
-  return `${gpu.adapter.replace(/ \(.*$/, "")}/${gpu.subgroupSize}`;
+  return `${gpu.adapterName.replace(/ \(.*$/, "")}/${gpu.subgroupSize}`;
 }
 
 /**

@@ -14,23 +14,50 @@ export interface Fid {
   readonly route: FidRoute;
 }
 
-interface Centred {
+/** Images that are factored at once, if features are few. */
+const LEAST_BLOCK = 1024;
+
+/** What the distance needs of a set. */
+interface Summary {
   /** (width) */
   readonly mean: Float64Array;
-  /** (n, width) */
-  readonly rows: Float64Array;
+  /** Sum of squares of the centred features. */
+  readonly squares: number;
+  /** (rows, width), F with F^T F that of the centred features. */
+  readonly factor: Float64Array;
 }
 
-function centre({ data, width }: Features, n: number): Centred {
+/**
+ * Summarizes a set by blocks of images, so that the full route needs memory for
+ * (width, width) values and not for a copy of the features.
+ */
+function summarize(
+  { data, width }: Features,
+  n: number,
+  route: FidRoute,
+): Summary {
   const mean = new Float64Array(width);
-  const rows = Float64Array.from(data);
   for (let i = 0; i < n; i++) {
-    for (let k = 0; k < width; k++) mean[k]! += rows[i * width + k]! / n;
+    for (let k = 0; k < width; k++) mean[k]! += data[i * width + k]! / n;
   }
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < width; k++) rows[i * width + k]! -= mean[k]!;
+  const block = route === "gram" ? n : Math.max(LEAST_BLOCK, 2 * width);
+  let factor: Float64Array = new Float64Array(0);
+  let squares = 0;
+  for (let start = 0; start < n; start += block) {
+    const end = Math.min(start + block, n);
+    const rows = new Float64Array(factor.length + (end - start) * width);
+    rows.set(factor);
+    const values = rows.subarray(factor.length);
+    values.set(data.subarray(start * width, end * width));
+    for (let i = 0; i < values.length; i++) {
+      values[i]! -= mean[i % width]!;
+      squares += values[i]! * values[i]!;
+    }
+    factor = route === "gram"
+      ? rows
+      : triangularFactor(rows, rows.length / width, width);
   }
-  return { mean, rows };
+  return { mean, squares, factor };
 }
 
 /** The route with fewer multiplications. */
@@ -71,19 +98,15 @@ export function fid(
 ): Fid {
   const [n, m] = checkPair(real, fake);
   const { width } = real;
-  const a = centre(real, n);
-  const b = centre(fake, m);
   const { route: wanted = "auto" } = options;
   const route = wanted === "auto" ? cheaper(n, m, width) : wanted;
-  const factor = (rows: Float64Array, count: number) =>
-    route === "gram" ? rows : triangularFactor(rows, count, width);
-  const [p, q] = [factor(a.rows, n), factor(b.rows, m)];
+  const a = summarize(real, n, route);
+  const b = summarize(fake, m, route);
   const scale = Math.sqrt((n - 1) * (m - 1));
-  const product = rowProducts(p, q, width).map((x) => x / scale);
-  const cross = singularValues(product, p.length / width, q.length / width);
-  const traceOf = (rows: Float64Array, count: number) =>
-    rows.reduce((sum, x) => sum + x * x, 0) / (count - 1);
-  let value = traceOf(a.rows, n) + traceOf(b.rows, m);
+  const product = rowProducts(a.factor, b.factor, width).map((x) => x / scale);
+  const rowsOf = ({ factor }: Summary) => factor.length / width;
+  const cross = singularValues(product, rowsOf(a), rowsOf(b));
+  let value = a.squares / (n - 1) + b.squares / (m - 1);
   for (let k = 0; k < width; k++) value += (a.mean[k]! - b.mean[k]!) ** 2;
   for (const s of cross) value -= 2 * s;
   // Rounding may carry the distance of equal sets below zero.

@@ -7,6 +7,12 @@ const RADIUS = 5;
 export interface SsimOptions extends ImageLayout {
   /** Range of the values; that of both batches unless given. */
   readonly dataRange?: number;
+  /**
+   * Whether to average only the positions whose window lies inside the image:
+   * Wang et al. 2004, and torchmetrics before 1.4.2. All positions unless
+   * given.
+   */
+  readonly crop?: boolean;
 }
 
 const TAPS = (() => {
@@ -18,7 +24,12 @@ const TAPS = (() => {
   return taps.map((tap) => tap / sum);
 })();
 
-/** Gaussian blur of one channel where the window lies inside the image. */
+/** Place of a pixel beyond the edge, reflected without repeating the edge. */
+function reflected(i: number, size: number): number {
+  return i < 0 ? -i : i < size ? i : 2 * (size - 1) - i;
+}
+
+/** Gaussian blur of one channel where the window lies inside. */
 function blur(values: Float64Array, height: number, width: number) {
   const columns = width - 2 * RADIUS;
   const rows = height - 2 * RADIUS;
@@ -60,17 +71,19 @@ function rangeOf(values: ArrayLike<number>): number {
 
 /**
  * Structural similarity of each image: Gaussian windows of sigma 1.5 and 11
- * taps, k1 0.01, k2 0.03, over the positions where the window lies inside.
+ * taps, k1 0.01, k2 0.03, averaged over all positions and channels. Beyond the
+ * edge the image is reflected; with `crop`, positions whose window reaches
+ * there do not count.
  *
- * Source: Wang et al. 2004; torchmetrics' defaults, whose reflected border is
- * cut off again.
+ * Source: Wang et al. 2004; torchmetrics' defaults, all positions since 1.4.2,
+ * with `crop` before.
  *
  * @param a (n, height, width, channels)
  * @param b as `a`
- * @param options sizes, and the data range
+ * @param options sizes, the data range, and whether to crop
  * @returns (n)
- * @throws {RangeError} if the sets differ, images are smaller than 11 pixels, a
- *   value is not finite, or the data range is not positive
+ * @throws {RangeError} if the sets differ, images are smaller than 6 pixels, or
+ *   11 with `crop`, a value is not finite, or the data range is not positive
  */
 export function ssimPerImage(
   a: ArrayLike<number>,
@@ -78,17 +91,16 @@ export function ssimPerImage(
   options: SsimOptions,
 ): Float64Array {
   const n = countImages(a, options);
-  const { height, width, channels } = options;
+  const { height, width, channels, crop = false } = options;
   if (b.length !== a.length) {
     throw new RangeError(
       `Cannot compute SSIM of ${a.length} with ${b.length} values: the images must be equally many`,
     );
   }
-  if (Math.min(height, width) <= 2 * RADIUS) {
+  const least = (crop ? 2 * RADIUS : RADIUS) + 1;
+  if (Math.min(height, width) < least) {
     throw new RangeError(
-      `Cannot compute SSIM of ${height}x${width} images: both sides must be at least ${
-        2 * RADIUS + 1
-      } pixels`,
+      `Cannot compute SSIM of ${height}x${width} images: both sides must be at least ${least} pixels`,
     );
   }
   const own = Math.max(rangeOf(a), rangeOf(b));
@@ -99,25 +111,33 @@ export function ssimPerImage(
     );
   }
   const [c1, c2] = [(0.01 * range) ** 2, (0.03 * range) ** 2];
-  const area = height * width;
+  const margin = crop ? 0 : RADIUS;
+  const rows = height + 2 * margin;
+  const columns = width + 2 * margin;
+  // Pixel of the image that each pixel of the padded image repeats.
+  const source = Int32Array.from({ length: rows * columns }, (_, i) => {
+    const y = reflected(Math.floor(i / columns) - margin, height);
+    return y * width + reflected(i % columns - margin, width);
+  });
   return Float64Array.from({ length: n }, (_, image) => {
     let total = 0;
     let count = 0;
     for (let c = 0; c < channels; c++) {
       const pick = (list: ArrayLike<number>) =>
         Float64Array.from(
-          { length: area },
-          (_, i) => list[(image * area + i) * channels + c] ?? 0,
+          source,
+          (i) => list[(image * height * width + i) * channels + c] ?? 0,
         );
       const [x, y] = [pick(a), pick(b)];
       const times = (p: Float64Array, q: Float64Array) =>
-        blur(p.map((value, i) => value * (q[i] ?? 0)), height, width);
-      const [mx, my] = [blur(x, height, width), blur(y, height, width)];
+        blur(p.map((value, i) => value * (q[i] ?? 0)), rows, columns);
+      const [mx, my] = [blur(x, rows, columns), blur(y, rows, columns)];
       const [xx, yy, xy] = [times(x, x), times(y, y), times(x, y)];
       for (let i = 0; i < mx.length; i++) {
         const [p, q] = [mx[i] ?? 0, my[i] ?? 0];
-        const vx = (xx[i] ?? 0) - p * p;
-        const vy = (yy[i] ?? 0) - q * q;
+        // Rounding may carry the variance of equal pixels below zero.
+        const vx = Math.max(0, (xx[i] ?? 0) - p * p);
+        const vy = Math.max(0, (yy[i] ?? 0) - q * q);
         const cov = (xy[i] ?? 0) - p * q;
         total += (2 * p * q + c1) * (2 * cov + c2) /
           ((p * p + q * q + c1) * (vx + vy + c2));
@@ -133,7 +153,7 @@ export function ssimPerImage(
  *
  * @param a (n, height, width, channels)
  * @param b as `a`
- * @param options sizes, and the data range
+ * @param options sizes, the data range, and whether to crop
  * @returns the mean over images
  * @throws {RangeError} as {@linkcode ssimPerImage}
  */

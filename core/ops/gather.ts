@@ -1,3 +1,4 @@
+import opaque from "../../kernels/lib/opaque.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/gather.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
@@ -8,7 +9,7 @@ import { resolveAxis, showShape, sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { broadcastTo } from "./pointwise.ts";
 
-const shader = defineShader("gather", [quotient, source]);
+const shader = defineShader("gather", [opaque, quotient, source]);
 
 /** Indices that one gradient may walk: the driver ends longer loops silently. */
 const MAX_INDICES = 60_000;

@@ -1,12 +1,9 @@
 import { fromFileUrl } from "@std/path";
 import { DemoFeatureNet } from "../../core/encoders/demo_features.ts";
-import {
-  readSafetensors,
-  toFloat32,
-  writeSafetensors,
-} from "../../core/formats/safetensors.ts";
+import { readState } from "../../core/encoders/frozen.ts";
+import { writeSafetensors } from "../../core/formats/safetensors.ts";
+import { readWeights } from "../../core/formats/weights.ts";
 import type { Gpu } from "../../core/gpu/gpu.ts";
-import type { StateEntry } from "../../core/nn/module.ts";
 import { parameters } from "../../core/nn/parameters.ts";
 import type { TrainingHooks } from "../../core/training/loop.ts";
 import {
@@ -42,6 +39,8 @@ export interface FeatureTuning
   readonly metadata: Readonly<Record<string, string>>;
   /** Told after every few steps. */
   readonly progress: TrainingHooks["progress"];
+  /** Called before every batch of a measurement; what it throws ends it. */
+  readonly check?: () => void;
 }
 
 /** What a training did. */
@@ -68,17 +67,16 @@ export async function tuneFeatures(
   gpu: Gpu,
   tuning: FeatureTuning,
 ): Promise<TunedFeatures | undefined> {
-  const { frames, held, settings, out, weights } = tuning;
+  const { frames, held, settings, out, weights, check } = tuning;
   const network = new DemoFeatureNet(frames.nScenes);
   using store = parameters(gpu, network, { seed: settings.seed });
   if (weights !== undefined) {
-    const state: Record<string, StateEntry> = await network.stateDict();
-    using file = await readSafetensors(weights);
-    for (const name of file.names) {
-      const { shape } = file.info(name) ?? { shape: [] };
-      state[name] = { shape, data: toFloat32(await file.read(name)) };
-    }
-    network.loadStateDict(state, weights);
+    using file = await readWeights(weights);
+    const state = await readState(file, "stem.0.conv.weight");
+    network.loadStateDict(
+      { ...await network.stateDict(), ...state },
+      weights,
+    );
   }
   const curve = await trainFeatures(gpu, network, store, frames, settings, {
     checkpoint: tuning.checkpoint,
@@ -87,7 +85,13 @@ export async function tuneFeatures(
     ...(tuning.shouldStop ? { shouldStop: tuning.shouldStop } : {}),
   });
   if (curve === undefined) return undefined;
-  const scale = await featureScale(gpu, network, frames.levels, SCALE_FRAMES);
+  const scale = await featureScale(
+    gpu,
+    network,
+    frames.levels,
+    SCALE_FRAMES,
+    check,
+  );
   const state = Object.entries(await network.stateDict())
     .filter(([name]) => !/^head\.|num_batches_tracked$/.test(name));
   const { scenes, nScenes } = frames;
@@ -107,9 +111,9 @@ export async function tuneFeatures(
     loss: [curve.loss[0] ?? NaN, curve.loss.at(-1) ?? NaN],
     frames: scenes.length,
     scenes: nScenes,
-    ...(held === undefined ? {} : {
+    ...(held === undefined || held.scenes.length === 0 ? {} : {
       told: {
-        share: await sceneAccuracy(gpu, network, held),
+        share: await sceneAccuracy(gpu, network, held, check),
         held: held.scenes.length,
       },
     }),

@@ -1,12 +1,9 @@
 import { fromFileUrl } from "@std/path";
 import { AutoencoderKL, DEMO_VAE } from "../../core/encoders/autoencoder_kl.ts";
-import {
-  readSafetensors,
-  toFloat32,
-  writeSafetensors,
-} from "../../core/formats/safetensors.ts";
+import { readState } from "../../core/encoders/frozen.ts";
+import { writeSafetensors } from "../../core/formats/safetensors.ts";
+import { readWeights } from "../../core/formats/weights.ts";
 import type { Gpu } from "../../core/gpu/gpu.ts";
-import type { StateDict } from "../../core/nn/module.ts";
 import { parameters } from "../../core/nn/parameters.ts";
 import {
   type AutoencoderSettings,
@@ -38,6 +35,8 @@ export interface VaeTuning
   readonly metadata: Readonly<Record<string, string>>;
   /** Told after every few steps. */
   readonly progress: TrainingHooks["progress"];
+  /** Called before every batch of a measurement; what it throws ends it. */
+  readonly check?: () => void;
 }
 
 /** What a training did. */
@@ -62,19 +61,15 @@ export async function tuneVae(
   gpu: Gpu,
   tuning: VaeTuning,
 ): Promise<TunedVae | undefined> {
-  const { frames, held, settings, out } = tuning;
+  const { frames, held, settings, out, check } = tuning;
   const vae = new AutoencoderKL(DEMO_VAE);
   if (tuning.weights !== undefined) {
-    using file = await readSafetensors(tuning.weights);
-    const state: Record<string, StateDict[string]> = {};
-    for (const name of file.names) {
-      const { shape } = file.info(name) ?? { shape: [] };
-      state[name] = { shape, data: toFloat32(await file.read(name)) };
-    }
+    using file = await readWeights(tuning.weights);
+    const state = await readState(file, "decoder.conv_in.weight");
     vae.loadStateDict(state, tuning.weights);
   }
   using store = parameters(gpu, vae, { seed: settings.seed });
-  const before = await measureAutoencoder(gpu, vae, held);
+  const before = await measureAutoencoder(gpu, vae, held, check);
   const curve = await trainAutoencoder(gpu, vae, store, frames, settings, {
     checkpoint: tuning.checkpoint,
     digest: tuning.digest,
@@ -82,11 +77,11 @@ export async function tuneVae(
     ...(tuning.shouldStop ? { shouldStop: tuning.shouldStop } : {}),
   });
   if (curve === undefined) return undefined;
-  const after = await measureAutoencoder(gpu, vae, held);
+  const after = await measureAutoencoder(gpu, vae, held, check);
   const { latentSpread } = await measureAutoencoder(gpu, vae, {
     size: frames.size,
     levels: frames.levels.subarray(0, 200 * frames.size ** 2 * 3),
-  });
+  }, check);
   const own = frames.size ** 2 * 3;
   await writeSafetensors(out, await vae.stateDict(), {
     ...tuning.metadata,

@@ -49,6 +49,9 @@ async function startTorch() {
   try {
     const child = new Deno.Command("/usr/bin/python3", {
       args: [script.pathname],
+      // PyTorch at its best: variables that pin its BLAS to an old core, or its
+      // threads, stay here.
+      clearEnv: true,
       stdin: "piped",
       stdout: "piped",
       stderr: "null",

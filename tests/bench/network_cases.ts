@@ -203,6 +203,12 @@ export const networkCases: readonly BenchCase[] = [
     prepare: ditStep(DEMO, 16),
   },
   {
+    name: "dit demo ddim B50",
+    atLeast: 0,
+    aim: 1,
+    prepare: ditSample(DEMO, 50),
+  },
+  {
     name: "demo vae decode B16",
     atLeast: 0,
     aim: 1,

@@ -4,6 +4,7 @@ Reads lines "NAME<tab>REPETITIONS", answers each with the milliseconds that one
 repetition took. The first line it prints says what is measured.
 """
 
+import ctypes
 import sys
 import time
 
@@ -156,11 +157,17 @@ CASES.update(network_cases(Block))
 
 
 def blas():
+    """Name of the core that OpenBLAS chose its kernels for."""
     with open("/proc/self/maps") as maps:
-        for line in maps:
-            if "blas" in line:
-                return line.rsplit("/", 1)[-1].strip()
-    return "unknown BLAS"
+        paths = {line.split()[-1] for line in maps if "openblas" in line}
+    for path in paths:
+        try:
+            name = ctypes.CDLL(path).openblas_get_corename
+        except (OSError, AttributeError):
+            continue
+        name.restype = ctypes.c_char_p
+        return "OpenBLAS for " + name().decode()
+    return "BLAS unknown"
 
 
 def main():

@@ -18,7 +18,7 @@ const SHIPPED = join(root, "fixtures/weights");
 
 /** Runs a task as `run` does, in its sandbox. */
 async function task(
-  name: "embed" | "vae" | "weights",
+  name: "embed" | "fid" | "vae" | "weights",
   folder: string,
   ...args: string[]
 ) {
@@ -63,12 +63,17 @@ Deno.test("embed embeds a folder and an npz file alike, and names what it cannot
   const done = await task("embed", folder, ...args, "--output", output);
   assertEquals(done.code, 0, done.stderr);
   assertMatch(done.stderr, /Left out broken\.jpg: Cannot read/);
-  assertMatch(done.stdout, /5 images to \(192\), .* a second .*1 unreadable/);
+  assertMatch(
+    done.stdout,
+    /5 of 6 images \(1 left out\) to \(192\), .* a second /,
+  );
   using file = await readNpz(join(root, output));
   const { shape, data } = await file.read("embeddings");
   assertEquals(shape, [FRAMES, 192]);
   const { data: names } = await file.read("names");
   assertEquals(names[4], "frame-4.png");
+  const { data: leftOut } = await file.read("left_out");
+  assertEquals([...leftOut as string[]], ["broken.jpg"]);
 
   const gpu = await testGpu();
   using _ = gpu.scope();
@@ -111,6 +116,7 @@ Deno.test("embed embeds a folder and an npz file alike, and names what it cannot
   const { bytes } = await second.read("embeddings");
   assertEquals(new Float32Array(bytes.buffer, bytes.byteOffset, 192 * 5), data);
   assertEquals(second.metadata.encoder, "demo_features");
+  assertEquals(second.metadata.left_out, "[]");
 
   const refused = await task("embed", folder, ...args, "--output", output);
   assertEquals(refused.code, 1);
@@ -169,6 +175,67 @@ Deno.test("embed refuses what it cannot do and says what to do", async () => {
   );
 });
 
+Deno.test("vae decode takes integers for names and latents beside any tensor, and refuses other names", async () => {
+  const folder = ".test/vae-names";
+  await Deno.remove(join(root, folder), { recursive: true }).catch(() => {});
+  await Deno.mkdir(join(root, folder), { recursive: true });
+  const data = new Float32Array(3 * 4 * 2 * 2);
+  const latents = { shape: [3, 4, 2, 2], data };
+  const decode = async (input: string, output: string) => {
+    const paths = ["--input", `${folder}/${input}`, "--output"];
+    const got = await task("vae", folder, "decode", ...paths, output);
+    return { ...got, lines: got.stderr.trim().split("\n") };
+  };
+  const filesOf = async (output: string) =>
+    (await Array.fromAsync(Deno.readDir(join(root, output))))
+      .map(({ name }) => name).sort();
+
+  const names = { shape: [3], data: BigInt64Array.of(0n, 1n, -2n) };
+  await writeNpz(join(root, folder, "a.npz"), { latents, names });
+  const done = await decode("a.npz", `${folder}/a`);
+  assertEquals(done.code, 0, done.stderr);
+  assertEquals(await filesOf(`${folder}/a`), ["-2.png", "0.png", "1.png"]);
+
+  // The published header of a tensor of another type, without its names.
+  const header = JSON.stringify({
+    latents: { dtype: "F32", shape: [3, 4, 2, 2], data_offsets: [0, 192] },
+    scale: { dtype: "F8_E4M3", shape: [4], data_offsets: [192, 196] },
+  });
+  const bytes = new Uint8Array(8 + header.length + 196);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true);
+  bytes.set(new TextEncoder().encode(header), 8);
+  await Deno.writeFile(join(root, folder, "b.safetensors"), bytes);
+  const beside = await decode("b.safetensors", `${folder}/b`);
+  assertEquals(beside.code, 0, beside.stderr);
+  assertEquals((await filesOf(`${folder}/b`)).length, 3);
+
+  const refused: Record<string, [Parameters<typeof writeNpz>[1], RegExp]> = {
+    "floats": [
+      { latents, names: { shape: [3], data: Float32Array.of(0, 1.5, 2) } },
+      /"names" holds no text at 1, needed 3 texts/,
+    ],
+    "too few": [
+      { latents, names: { shape: [2], data: ["a", "b"] } },
+      /"names" has shape \(2\), needed 3 texts/,
+    ],
+    "an empty name": [
+      { latents, names: { shape: [3], data: ["a", "..", "b"] } },
+      /"names" holds "\.\." at 1/,
+    ],
+    "no latent": [
+      { latents: { shape: [0, 4, 2, 2], data: new Float32Array(0) } },
+      /there is no latent in it, their shape is \(0, 4, 2, 2\)/,
+    ],
+  };
+  for (const [what, [arrays, message]] of Object.entries(refused)) {
+    await writeNpz(join(root, folder, "c.npz"), arrays);
+    const got = await decode("c.npz", `${folder}/c`);
+    assertEquals(got.code, 1, what);
+    assertEquals(got.lines.length, 1, got.stderr);
+    assertMatch(got.stderr, message);
+  }
+});
+
 Deno.test("vae encodes to latents and decodes them to the pictures", async () => {
   const { folder, images } = await pictures("vae");
   const latents = `${folder}/latents.npz`;
@@ -179,7 +246,10 @@ Deno.test("vae encodes to latents and decodes them to the pictures", async () =>
   );
   assertEquals(encoded.code, 0, encoded.stderr);
   assertMatch(encoded.stderr, /Left out broken\.jpg/);
-  assertMatch(encoded.stdout, /5 images to \(4, 8, 8\) by the demo's VAE/);
+  assertMatch(
+    encoded.stdout,
+    /5 of 6 images \(1 left out\) to \(4, 8, 8\) by the demo's VAE/,
+  );
   const pngs = `${folder}/out`;
   const args = ["decode", "--input", latents, "--output", pngs];
   const decoded = await task("vae", folder, ...args);
@@ -213,6 +283,152 @@ Deno.test("vae encodes to latents and decodes them to the pictures", async () =>
   await Deno.remove(join(root, pngs, "frame-1.png"));
   const again = await task("vae", folder, ...args);
   assertMatch(again.stdout, /1 images of 64x64 .*; 4 were there/);
+
+  const other = `${folder}/other.npz`;
+  await writeNpz(join(root, other), {
+    latents: { shape: [2, 4, 8, 8], data: new Float32Array(512).fill(0.5) },
+  });
+  const before = await Deno.readFile(file);
+  const refused = await task(
+    "vae",
+    folder,
+    ...["decode", "--input", other, "--output", pngs],
+  );
+  assertEquals(refused.code, 1);
+  assertMatch(
+    refused.stderr,
+    /Cannot write into .*out: it holds results of .*latents\.npz; name another --output, or remove/,
+  );
+  const foreign = await task(
+    "vae",
+    folder,
+    ...["decode", "--input", other, "--output", `${folder}/in`],
+  );
+  assertEquals(foreign.code, 1);
+  assertMatch(foreign.stderr, /so this command did not write it/);
+  assertEquals(await Deno.readFile(file), before);
+});
+
+Deno.test("embed and vae encode refuse to lack more than one image and 1 %, unless allowed", async () => {
+  const { folder } = await pictures("missing");
+  const cut = tinyJpeg().subarray(0, 100);
+  await Deno.writeFile(join(root, folder, "in", "broken-too.jpg"), cut);
+  const output = `${folder}/rows.npz`;
+  for (
+    const [name, ...words] of [["embed", "demo_features"], ["vae", "encode"]]
+  ) {
+    const args = [...words, "--input", `${folder}/in`, "--output", output];
+    const refused = await task(name as "embed" | "vae", folder, ...args);
+    assertEquals(refused.code, 1);
+    assertMatch(
+      refused.stderr,
+      /2 of 7 are left out, more than 1 %; .* by --allow-missing/,
+    );
+    const done = await task(
+      name as "embed" | "vae",
+      folder,
+      "--allow-missing",
+      ...args,
+    );
+    assertEquals(done.code, 0, done.stderr);
+    assertMatch(done.stdout, /5 of 7 images \(2 left out\)/);
+    using file = await readNpz(join(root, output));
+    const { data } = await file.read("left_out");
+    assertEquals([...data as string[]], ["broken-too.jpg", "broken.jpg"]);
+    await Deno.remove(join(root, output));
+  }
+});
+
+Deno.test("fid takes options anywhere, keeps features by content, and counts what it left out", async () => {
+  const { folder } = await pictures("fid");
+  const [a, b] = [`${folder}/in`, `${folder}/b`];
+  await Deno.mkdir(join(root, b));
+  for (let i = 0; i < FRAMES; i++) {
+    const png = tinyPng(40, 24, 20 + 30 * i);
+    await Deno.writeFile(join(root, b, `frame-${i}.png`), png);
+  }
+  const json = `${folder}/fid.json`;
+  const first = await task(
+    "fid",
+    folder,
+    ...["--subsets", "3", a, b, "--json", json],
+  );
+  assertEquals(first.code, 0, first.stderr);
+  assertMatch(first.stdout, /n 5 of 6 \(1 left out\) and 5 /);
+  const read = async () =>
+    JSON.parse(await Deno.readTextFile(join(root, json)));
+  const result = await read();
+  assertEquals(result.n, [5, 5]);
+  assertEquals(result.images, [6, 5]);
+  assertEquals(result.leftOut, [["broken.jpg"], []]);
+
+  // All from the kept features, in another order of words.
+  const second = await task(
+    "fid",
+    folder,
+    ...[a, "--json", json, b, "--subsets=3"],
+  );
+  assertEquals(second.stdout, first.stdout);
+  assertEquals(await read(), result);
+
+  // Another picture takes the place of one, under its name and time.
+  const path = join(root, b, "frame-2.png");
+  const { mtime } = await Deno.stat(path);
+  await Deno.writeFile(path, tinyPng(40, 24, 250));
+  await Deno.utime(path, mtime!, mtime!);
+  const third = await task("fid", folder, a, b, "--json", json, "--fid-only");
+  assertEquals(third.code, 0, third.stderr);
+  const changed = await read();
+  assert(changed.fid !== result.fid, `${changed.fid}`);
+  assertEquals(changed.kid, undefined);
+  assertEquals(third.stdout.includes("KID"), false);
+});
+
+Deno.test("fid refuses flags that it cannot follow before any work", async () => {
+  const { folder } = await pictures("fid-refused");
+  const a = `${folder}/in`;
+  const expect = async (code: number, message: RegExp, ...args: string[]) => {
+    const got = await task("fid", folder, ...args);
+    assertMatch(got.stderr, message);
+    assertEquals(got.code, code);
+  };
+  await expect(2, /--size 0: it needs a positive integer/, a, a, "--size", "0");
+  await expect(2, /--size -3: it needs/, "--size", "-3", a, a);
+  await expect(2, /--size 128: the small network takes 64/, a, a, "--size=128");
+  await expect(2, /name two folders/, a);
+  await expect(
+    2,
+    /--fid-only with --kid-only/,
+    a,
+    a,
+    "--fid-only",
+    "--kid-only",
+  );
+  await expect(
+    2,
+    /--subsets with --fid-only/,
+    "--fid-only",
+    "--subsets=3",
+    a,
+    a,
+  );
+  await expect(
+    2,
+    /--subset-size 7: .* holds 6 images/,
+    a,
+    a,
+    "--subset-size=7",
+  );
+  await expect(
+    2,
+    /--subset-size 1: it needs at least 2/,
+    a,
+    a,
+    "--subset-size=1",
+  );
+  await expect(1, /fid-refused: it is a folder/, a, a, "--json", folder);
+  await Deno.writeFile(join(root, a, "broken-too.jpg"), new Uint8Array(9));
+  await expect(1, /Cannot score .*: 2 of 7 are left out, more than 1 %/, a, a);
 });
 
 Deno.test("weights lists every network and says which file is wrong", async () => {

@@ -144,6 +144,49 @@ async function check(
   return { read, refused };
 }
 
+Deno.test("readNpz and readWeights read a tensor whatever is damaged beside it", async () => {
+  const npy = await Deno.readFile(formatUrl("version1.npy"));
+  const wanted = (await readNpy(npy)).data;
+  using state = await readWeights(formatUrl("beside.pt"));
+  const weight = (await state.read("conv.weight")).bytes;
+  using source = await openBytes(await Deno.readFile(formatUrl("beside.pt")));
+  const fail = (reason: string): never => {
+    throw new Error(reason);
+  };
+  const members: [string, Bytes][] = [];
+  for (const [name, entry] of await readZipDirectory(source, fail)) {
+    members.push([name, await readZipEntry(source, entry, fail)]);
+  }
+  for (let round = 0; round < ROUNDS; round++) {
+    const [draw, flags] = philox4x32([round, 0, 0, 0], [9, 9]);
+    const bytes = damage(npy, 2000, round);
+    const odd = {
+      bytes,
+      isPacked: draw % 2 === 0,
+      crc: flags,
+      flags: flags & 0xffff,
+      ...(draw % 3 === 0 && { method: draw % 100 }),
+      extra: damage(Uint8Array.of(1, 0, 8, 0, 0, 0, 0, 0, 0, 0), 2002, round),
+    };
+    const label = damage(new TextEncoder().encode("odd.npy"), 2001, round);
+    using file = await readNpz(
+      zip([["x.npy", npy], ["odd.npy", { ...odd, label }]]),
+    );
+    assertEquals((await file.read("x")).data, wanted);
+    // All storages but that of the weight, which is the second one.
+    using torch = await readWeights(zip(members.map(([name, data]) => {
+      const isBeside = /\/data\/\d+$/.test(name) && !name.endsWith("/data/1");
+      return [
+        name,
+        isBeside
+          ? { ...odd, bytes: damage(data, 2003, round) }
+          : { bytes: data },
+      ] as const;
+    })));
+    assertEquals((await torch.read("conv.weight")).bytes, weight);
+  }
+});
+
 Deno.test("readWeights, readNpz and readNpy survive damaged files", async () => {
   const before = Deno.memoryUsage().rss;
   let files = 0;

@@ -8,7 +8,7 @@ import {
   writeNpz,
 } from "../../core/formats/npy.ts";
 import { type Expected, formatUrl, readExpected } from "../support/formats.ts";
-import { zip } from "../support/zip.ts";
+import { join, type Member, zip } from "../support/zip.ts";
 
 const EXPECTED = readExpected().arrays;
 
@@ -144,6 +144,11 @@ const DAMAGED: Record<string, [Uint8Array<ArrayBuffer>, string]> = {
     encode(dict("'<U0'", "(1099511627776,)"), 0),
     "empty texts",
   ],
+  "a header that is no UTF-8": [
+    encode(dict("'<f4'", "(2,)") + "?", 8, 3)
+      .map((byte) => byte === 0x3f ? 0xe9 : byte),
+    "its header is no UTF-8",
+  ],
   "dates": [encode(dict("'<M8[ns]'", "(1,)")), '"<M8[ns]", which is not read'],
 };
 
@@ -159,6 +164,102 @@ for (const [what, [bytes, reason]] of Object.entries(DAMAGED)) {
     }, SyntaxError);
   });
 }
+
+Deno.test("readNpz reads an array beside anything else", async () => {
+  const good = encode(dict("'|u1'", "(8,)"));
+  const objects = await Deno.readFile(formatUrl("objects.npy"));
+  const bytes = new Uint8Array(8);
+  const name = Uint8Array.of(0xff, 0xfe, 0x2e, 0x6e, 0x70, 0x79);
+  const others: Record<string, [string, Member | Uint8Array, string]> = {
+    "objects": ["o.npy", objects, "Python objects, which are never read"],
+    "records": [
+      "r.npy",
+      await Deno.readFile(formatUrl("records.npy")),
+      "records, which are not read",
+    ],
+    "dates": ["d.npy", DAMAGED["dates"]![0], "which is not read"],
+    "an array that is cut off": ["c.npy", good.slice(0, 20), "cut off"],
+    "what is no array": ["n.npy", bytes, "does not begin as an npy file"],
+    "an encrypted array": ["e.npy", { bytes, flags: 1 }, "is encrypted"],
+    "a method of packing": ["m.npy", { bytes, method: 93 }, "by method 93"],
+    "a name that leaves": ["../x.npy", good, "is no plain path"],
+    "a name of Windows": ["a\\b.npy", good, "is no plain path"],
+    "an absolute name": ["/x.npy", good, "is no plain path"],
+    "a name that is no UTF-8": [
+      "\ufffd\ufffd.npy",
+      { bytes: good, label: name, flags: 0x800 },
+      "has a name that is no UTF-8",
+    ],
+    "another name in the header": [
+      "h.npy",
+      { bytes: good, localName: "i.npy" },
+      "another name in its header",
+    ],
+    "a damaged field": [
+      "f.npy",
+      { bytes: good, extra: Uint8Array.of(1, 0, 99, 0) },
+      "has a damaged field",
+    ],
+    "a missing length of zip64": [
+      "z.npy",
+      { bytes: good, size: 2 ** 32 - 1, extra: Uint8Array.of(1, 0, 0, 0) },
+      "has a damaged field",
+    ],
+    "a bomb": [
+      "b.npy",
+      { bytes, isPacked: true, size: 2 ** 31 },
+      "claims 2147483648 bytes",
+    ],
+    "a place beyond": ["p.npy", { bytes: good, offset: 2 ** 31 }, "overlaps"],
+  };
+  for (const [what, [entry, member, reason]] of Object.entries(others)) {
+    using file = await readNpz(zip([
+      ["x.npy", good],
+      ["README.txt", { bytes, flags: 1 }],
+      ["folder/", new Uint8Array(0)],
+      [entry, member],
+    ]));
+    const key = entry.replace(/\.npy$/, "");
+    assertEquals(file.names, ["x", key], what);
+    assertEquals((await file.read("x")).data, bytes, what);
+    assertEquals((await file.readRows("x", 1, 2)).data.length, 2, what);
+    assertEquals(file.info(key), undefined, what);
+    for (const read of [file.read(key), file.readRows(key, 0, 1)]) {
+      const error = await assertRejects(() => read, SyntaxError, reason);
+      assert(error.message.includes(JSON.stringify(key)), error.message);
+    }
+  }
+  // Code page 437 without the flag for UTF-8, as PKWARE's appendix D says.
+  using old = await readNpz(zip([
+    ["", {
+      bytes: good,
+      label: Uint8Array.of(0x81, 0xe1, 0x2e, ...[110, 112, 121]),
+    }],
+  ]));
+  assertEquals(old.names, ["üß"]);
+  assertEquals((await old.read("üß")).data, bytes);
+  using utf8 = await readNpz(zip([["üß.npy", { bytes: good, flags: 0x800 }]]));
+  assertEquals(utf8.names, ["üß"]);
+});
+
+Deno.test("readNpz reads what Python's zipfile writes as a stream", async () => {
+  // Lengths and checksum stand behind the data and in the directory only.
+  const bytes = zip([["x.npy", encode(dict("'|u1'", "(8,)"))]]);
+  const view = new DataView(bytes.buffer);
+  const end = bytes.length - 22;
+  const start = view.getUint32(end + 16, true);
+  const descriptor = new Uint8Array(16);
+  descriptor.set([0x50, 0x4b, 7, 8]);
+  descriptor.set(bytes.slice(start + 16, start + 28), 4);
+  view.setUint16(6, 8, true);
+  bytes.fill(0, 14, 26);
+  view.setUint16(start + 8, 8, true);
+  view.setUint32(end + 16, start + 16, true);
+  using file = await readNpz(
+    join([bytes.slice(0, start), descriptor, bytes.slice(start)]),
+  );
+  assertEquals((await file.read("x")).data, new Uint8Array(8));
+});
 
 async function folder<T>(use: (path: string) => Promise<T>): Promise<T> {
   const path = `.test/npy-${crypto.randomUUID()}`;

@@ -51,9 +51,21 @@ const DAMAGED: Record<string, [Uint8Array<ArrayBuffer>, string]> = {
   ],
   "text that is no JSON": [encode("{"), "its header is no JSON"],
   "a header that is no object": [encode([1]), "no JSON object"],
-  "an unknown type": [
-    encode({ x: { ...FLOAT, dtype: "F8" } }, four),
-    'unknown type "F8"',
+  "a type that is no name": [
+    encode({ x: { ...FLOAT, dtype: "f 32" } }, four),
+    'unknown type "f 32"',
+  ],
+  "an unknown type that ends before it starts": [
+    encode({ x: { ...FLOAT, dtype: "F8", data_offsets: [4, 0] } }, four),
+    "ends at 0, before its start 4",
+  ],
+  "a header that is no UTF-8": [
+    encode({ "n?me": FLOAT }, four).map((byte) => byte === 0x3f ? 0xe9 : byte),
+    "its header is no UTF-8",
+  ],
+  "a header that begins with a byte order mark": [
+    encode("\ufeff{}"),
+    "its header is no JSON",
   ],
   "a type from the prototype": [
     encode({ x: { ...FLOAT, dtype: "toString" } }, four),
@@ -90,6 +102,36 @@ for (const [what, [bytes, reason]] of Object.entries(DAMAGED)) {
     await assertRejects(() => readSafetensors(bytes), SyntaxError, reason);
   });
 }
+
+Deno.test("readSafetensors lists tensors of every type and refuses those it does not read by name", async () => {
+  const types = ["F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "F6_E2M3", "C64", "X9"];
+  const entries = types.map((dtype, i) => [
+    `scale ${dtype}`,
+    { dtype, shape: [2, 4], data_offsets: [4 + 3 * i, 7 + 3 * i] },
+  ]);
+  const file = await readSafetensors(
+    encode(
+      { x: FLOAT, ...Object.fromEntries(entries) },
+      new Uint8Array(4 + 3 * types.length),
+    ),
+  );
+  assertEquals([...toFloat32(await file.read("x"))], [0]);
+  for (const dtype of types) {
+    const name = `scale ${dtype}`;
+    assertEquals(file.info(name)?.dtype, dtype);
+    assertEquals(file.info(name)?.shape, [2, 4]);
+    await assertRejects(
+      () => file.read(name),
+      SyntaxError,
+      `tensor "${name}" is ${dtype}, which is not read`,
+    );
+  }
+});
+
+Deno.test("readSafetensors reads names beyond ASCII", async () => {
+  const file = await readSafetensors(encode({ "naïve 😀": FLOAT }, four));
+  assertEquals(file.names, ["naïve 😀"]);
+});
 
 Deno.test("readSafetensors reads or refuses every mutation of a file", async () => {
   const data = new Uint8Array(24);

@@ -256,8 +256,30 @@ const DAMAGED: Record<string, [Uint8Array<ArrayBuffer>, string]> = {
   ],
   "an unknown storage": [
     archive(tensor({ type: "torch\nQInt8Storage" })),
-    'it asks for "torch.QInt8Storage"',
+    'tensor "w" is qint8, which is not read',
   ],
+  "a storage of an unknown class": [
+    archive(tensor({ type: "torch\nOddStorage" })),
+    'has type "torch.OddStorage"',
+  ],
+  "a negated view": [
+    archive(tensor({ rest: `}${text("neg")}\x88s` })),
+    'tensor "w" is a negated view',
+  ],
+  "floats of 8 bits": [
+    archive(tensor({
+      rebuild: "torch._utils\n_rebuild_tensor_v3",
+      type: "torch.storage\nUntypedStorage",
+      count: "K\x08",
+      rest: "ctorch\nfloat8_e4m3fn\n",
+    })),
+    'tensor "w" is float8_e4m3fn, which is not read',
+  ],
+  "a text that is no UTF-8": [
+    archive("X\x02\0\0\0\xc3("),
+    "a text at 7 that is no UTF-8",
+  ],
+  "a global that is no UTF-8": [archive("c\xc3(\nx\n"), "no UTF-8"],
   "an untyped storage without a type": [
     archive(tensor({ type: "torch.storage\nUntypedStorage", count: "K\x08" })),
     "no single type",
@@ -404,6 +426,157 @@ for (const [what, [bytes, reason]] of Object.entries(DAMAGED)) {
     assert(error.message.length < 500 && !error.message.includes("\n"));
   });
 }
+
+/** What `beside.pt` has as its state dict. */
+const STATE = {
+  "conv.weight": { dtype: "F32", shape: [2, 3], values: [0, 1, 2, 3, 4, 5] },
+  "conv.bias": { dtype: "F32", shape: [2], values: [1.5, -2] },
+};
+
+for (const name of ["beside.pt", "beside_legacy.pt"]) {
+  Deno.test(`readTorchFile finds the state dict of ${name} beside all that PyTorch saves`, async () => {
+    using file = await readTorchFile(formatUrl(name));
+    assertEquals(await contents(file), STATE);
+    assertEquals(file.metadata["nested.model.epoch"], "3");
+    assertEquals(file.metadata["scheduler.milestones.60"], "2");
+    using all = await readTorchFile(formatUrl(name), { root: "" });
+    assertEquals((await all.read("loss")).shape, []);
+    assertEquals((await all.read("parameter")).shape, [2, 3]);
+    const kinds = [
+      ["quantized", "quantized", [2, 3]],
+      ["channels", "quantized", [2, 3]],
+      ["sparse", "sparse", [2, 2]],
+      ["rows", "sparse", [2, 2]],
+      ["complex", "C64", [2, 3]],
+      ...(name === "beside.pt" ? [["meta", "without values", [2, 3]]] : []),
+    ] as const;
+    for (const [key, what, shape] of kinds) {
+      assertEquals(all.info(key as string)?.shape, shape as readonly number[]);
+      await assertRejects(
+        () => all.read(key as string),
+        SyntaxError,
+        `tensor "${key}" is ${what}, which is not read`,
+      );
+    }
+  });
+}
+
+Deno.test("readTorchFile finds a state dict at any depth", async () => {
+  const dict = (entries: Record<string, string>): string =>
+    "}" + Object.entries(entries).map(([key, value]) => `${text(key)}${value}s`)
+      .join("");
+  const state = dict({ "a.w": alone, "a.b": alone });
+  const average = dict({ "a.w": alone });
+  const optimizer = dict({ state: dict({ exp_avg: alone }) });
+  const flat = ["a.w", "a.b"];
+  const cases: [string, string[]][] = [
+    [dict({ state_dict: state, loss: alone }), flat],
+    [dict({ loss: alone, optimizer, model_state_dict: state }), flat],
+    [dict({ model: dict({ module: dict({ net: state }) }), optimizer }), flat],
+    [dict({ other: dict({ deep: state, epoch: "K\x01" }), optimizer }), flat],
+    [dict({ ema: average, model: state }), flat],
+    [dict({ ema: average, optimizer, loss: alone }), ["a.w"]],
+    [dict({ "a.w": alone, "a.b": alone, optimizer, ema: average }), flat],
+    [dict({ model: dict({ one: state, two: average }), loss: alone }), [
+      "one.a.w",
+      "one.a.b",
+      "two.a.w",
+    ]],
+    [dict({ w: alone, b: alone }), ["w", "b"]],
+    [dict({ w: alone, blocks: dict({ w: alone }) }), ["w", "blocks.w"]],
+    [dict({ model: dict({ w: alone }), optimizer }), ["w"]],
+    [`cx.y\nSettings\n)R}${text("m")}${state}sb0${state}`, flat],
+  ];
+  for (const [operations, names] of cases) {
+    using file = await readTorchFile(archive(operations));
+    assertEquals(file.names, names, operations);
+    for (const name of names) await file.read(name);
+  }
+});
+
+Deno.test("readTorchFile reads what old and new PyTorch write of tensors", async () => {
+  const bytes = new Uint8Array(Float32Array.of(1.5, -2, 3).buffer);
+  const storage = (view: string) =>
+    `(${text("storage")}ctorch\nFloatStorage\n${text("0")}${text("cpu")}` +
+    `K\x03${view}tQ`;
+  const rest = "K\0K\x02\x85K\x01\x85";
+  const rebuild = `ctorch._utils\n_rebuild_tensor\n(${storage("")}${rest}tR`;
+  const put = (value: string) => `}${text("w")}${value}s`;
+  const cases: [string, number[]][] = [
+    [put(rebuild), [1.5, -2]],
+    // A view of a storage, as before PyTorch 0.4.
+    [put(rebuild.replace(storage(""), storage(`(${text("v")}K\x01K\x02t`))), [
+      -2,
+      3,
+    ]],
+    // A tensor that is filled by BUILD.
+    [put(`ctorch\nFloatTensor\n)\x81(${storage("")}${rest}tb`), [1.5, -2]],
+    [put(`ctorch.nn.parameter\nParameter\n${rebuild}\x88\x86\x81`), [1.5, -2]],
+    [
+      put(
+        `ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor\n` +
+          `ctorch\nTensor\n(${storage("")}${rest}t}tR`,
+      ),
+      [1.5, -2],
+    ],
+  ];
+  for (const [operations, values] of cases) {
+    using file = await readTorchFile(archive(operations, bytes));
+    const { w } = await contents(file);
+    assertEquals(w, { dtype: "F32", shape: [2], values });
+  }
+  await assertRejects(
+    () =>
+      readTorchFile(
+        archive(
+          put(
+            rebuild.replace(storage(""), storage(`(${text("v")}K\x02K\x02t`)),
+          ),
+          bytes,
+        ),
+      ),
+    SyntaxError,
+    "a view passes the 3 elements",
+  );
+});
+
+Deno.test("readTorchFile leaves out what nobody asked for, whatever it is", async () => {
+  const lost = alone.replace(text("0"), text("9"));
+  const odd = [
+    "capex.optimizers\nFused\n)\x81}X\x01\0\0\0aK\x01sb", // an instance
+    "cx\ny\n)R]a", // what is extended
+    "cx\ny\n)R(K\x01K\x02u", // what is filled
+    "cx\ny\n)R}\x92", // created by keywords
+    "cbuiltins\ngetattr\ncx\ny\nX\x01\0\0\0z\x86R",
+    "cx\ny\n", // a class itself
+    `(${text("module")}cx\ny\nNNtQ`, // another identity than a storage's
+    "U\x02\xff\xfe", // bytes of Python 2
+    "X\x03\0\0\0\xed\xb2\x80", // half of a surrogate pair
+    "\x96\x01\0\0\0\0\0\0\0a", // a bytearray of protocol 5
+    lost, // a tensor whose storage is missing
+  ];
+  odd[3] = "cx\ny\n)}\x92";
+  for (const value of odd) {
+    const operations = `}${text("x")}${value}s${text("model")}${good}s`;
+    using file = await readTorchFile(archive(operations));
+    assertEquals(file.names, ["w"], value);
+    await file.read("w");
+  }
+  using bad = await readTorchFile(
+    archive(`}${text("x.lost")}${lost}s${text("x.w")}${alone}s`),
+  );
+  await bad.read("x.w");
+  await assertRejects(() => bad.read("x.lost"), SyntaxError, '"9" is missing');
+  // Members of the archive that are no part of the model.
+  using other = await readTorchFile(zip([
+    ["a/data.pkl", pickle(good)],
+    ["a/data/0", eight],
+    ["a/../notes", eight],
+    ["a/data/1", { bytes: eight, flags: 1 }],
+    ["a/code/x", { bytes: eight, method: 12 }],
+  ]));
+  await other.read("w");
+});
 
 Deno.test("readTorchFile refuses code that PyTorch would run", async () => {
   for (

@@ -51,6 +51,27 @@ Deno.test("readWeights reads safetensors and npz alike", async () => {
   }
 });
 
+Deno.test("readWeights reads npz beside what it does not read", async () => {
+  const data = Float32Array.of(1, 2);
+  const path = `.test/weights-${crypto.randomUUID()}.npz`;
+  await Deno.mkdir(".test", { recursive: true });
+  await writeNpz(path, { w: { shape: [2], data } });
+  const header = await Deno.readFile(path);
+  await Deno.remove(path);
+  const w = header.slice(30 + 5, 30 + 5 + 128 + 8);
+  using file = await readWeights(zip([
+    ["w.npy", w],
+    ["objects.npy", await Deno.readFile(formatUrl("objects.npy"))],
+    ["text.npy", { bytes: new Uint8Array(9), flags: 1 }],
+    ["README.txt", new Uint8Array(3)],
+  ]));
+  assertEquals(file.names, ["w"]);
+  assertEquals((await contents(file))["w"]?.values, [1, 2]);
+  await assertRejects(() => file.read("objects"), SyntaxError, '"objects"');
+  await assertRejects(() => file.read("text"), SyntaxError, "is encrypted");
+  await assertRejects(() => file.read("none"), TypeError, "it has w");
+});
+
 const text = (value: string) =>
   Uint8Array.from(value.padEnd(600, " "), (letter) => letter.charCodeAt(0));
 

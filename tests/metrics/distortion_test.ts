@@ -68,9 +68,78 @@ Deno.test("ssim is 1 for equal images and falls with noise", () => {
   const [same, noisy] = ssimPerImage(a, b, { ...LAYOUT, dataRange: 1 });
   assertAlmostEquals(same!, 1, 1e-12);
   assert(noisy! < 0.95);
-  const small = { height: 10, width: 20, channels: 1 };
+});
+
+/** SSIM by its definition: weights of whole windows, summed one by one. */
+function windowed(
+  a: Float64Array,
+  b: Float64Array,
+  [height, width]: readonly [number, number],
+  margin: number,
+): number {
+  const mirror = (i: number, size: number) =>
+    i < 0 ? -i : i >= size ? 2 * size - 2 - i : i;
+  let [total, count] = [0, 0];
+  for (let y = margin; y < height - margin; y++) {
+    for (let x = margin; x < width - margin; x++) {
+      const window: [weight: number, p: number, q: number][] = [];
+      for (let dy = -5; dy <= 5; dy++) {
+        for (let dx = -5; dx <= 5; dx++) {
+          const at = mirror(y + dy, height) * width + mirror(x + dx, width);
+          const weight = Math.exp(-(dx * dx + dy * dy) / (2 * 1.5 ** 2));
+          window.push([weight, a[at]!, b[at]!]);
+        }
+      }
+      const mass = window.reduce((sum, [weight]) => sum + weight, 0);
+      const average = (f: (p: number, q: number) => number) =>
+        window.reduce((sum, [weight, p, q]) => sum + weight * f(p, q), 0) /
+        mass;
+      const [mp, mq] = [average((p) => p), average((_, q) => q)];
+      const vp = average((p) => (p - mp) ** 2);
+      const vq = average((_, q) => (q - mq) ** 2);
+      const cov = average((p, q) => (p - mp) * (q - mq));
+      total += (2 * mp * mq + 1e-4) * (2 * cov + 9e-4) /
+        ((mp ** 2 + mq ** 2 + 1e-4) * (vp + vq + 9e-4));
+      count++;
+    }
+  }
+  return total / count;
+}
+
+Deno.test("ssim counts all positions, and only whole windows with crop", () => {
+  const layout = { height: 16, width: 16, channels: 1, dataRange: 1 };
+  const flat = new Float64Array(256);
+  const corner = flat.with(0, 1);
+  // As torchmetrics 1.4.2 and 1.4.1.
+  assertAlmostEquals(ssim(flat, corner, layout), 0.9203757, 5e-8);
+  const cropped = ssim(flat, corner, { ...layout, crop: true });
+  assertAlmostEquals(cropped, 0.9999674, 5e-8);
+
+  const stream = key("windows", 0);
+  for (const [height, width] of [[6, 6], [6, 13], [11, 7], [14, 11]] as const) {
+    const a = Float64Array.from(
+      { length: height * width },
+      (_, i) => stream.uniform(i),
+    );
+    const b = a.map((value, i) => value + 0.3 * stream.normal(i));
+    const options = { height, width, channels: 1, dataRange: 1 };
+    const size = [height, width] as const;
+    assertAlmostEquals(ssim(a, b, options), windowed(a, b, size, 0), 1e-12);
+    if (Math.min(...size) < 11) continue;
+    const inside = ssim(a, b, { ...options, crop: true });
+    assertAlmostEquals(inside, windowed(a, b, size, 5), 1e-12);
+  }
+});
+
+Deno.test("ssim refuses images that are smaller than half a window, or a window with crop", () => {
+  const small = { height: 5, width: 20, channels: 2, dataRange: 1 };
   const tiny = new Float64Array(200);
-  assertThrows(() => ssim(tiny, tiny, small), RangeError, "at least 11 pixels");
+  assertThrows(() => ssim(tiny, tiny, small), RangeError, "at least 6 pixels");
+  assertThrows(
+    () => ssim(tiny, tiny, { ...small, height: 10, channels: 1, crop: true }),
+    RangeError,
+    "SSIM of 10x20 images: both sides must be at least 11 pixels",
+  );
 });
 
 Deno.test("sharpness is the variance of the Laplacian by definition", () => {

@@ -40,7 +40,12 @@ Deno.test("fid of diagonal Gaussians with exact moments has its closed form", ()
 
 Deno.test("fid of unequal numbers of images is the same by both routes", () => {
   for (
-    const [n, m, width] of [[8, 90, 32], [90, 8, 32], [33, 32, 32]] as const
+    const [n, m, width] of [
+      [8, 90, 32],
+      [90, 8, 32],
+      [33, 32, 32],
+      [2100, 30, 4], // some blocks
+    ] as const
   ) {
     const [a, b] = [draw("a", n, width), draw("b", m, width)];
     const gram = fid(a, b, { route: "gram" }).value;

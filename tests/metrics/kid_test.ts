@@ -68,3 +68,69 @@ Deno.test("kidInterval holds the value of a clear difference and excludes zero",
   const { value } = kid(a, b, { subsetSize: 60, subsets: 1 });
   assert(low > 0 && low < value && value < high, `${low} ${value} ${high}`);
 });
+
+/** KID by its definition, over the subsets that are drawn. */
+function drawnKid(
+  a: ReturnType<typeof draw>,
+  b: ReturnType<typeof draw>,
+  { subsets, subsetSize }: { subsets: number; subsetSize: number },
+): number {
+  const row = ({ data, width }: typeof a, i: number) =>
+    data.subarray(i * width, (i + 1) * width);
+  const k = (x: Float64Array, y: Float64Array) =>
+    (x.reduce((sum, v, d) => sum + v * y[d]!, 0) / x.length + 1) ** 3;
+  let total = 0;
+  for (let s = 0; s < subsets; s++) {
+    const rowsOf = (name: string, set: typeof a) =>
+      [
+        ...key(name, 0, s).permutation(set.data.length / set.width)
+          .subarray(0, subsetSize),
+      ].map((i) => row(set, i));
+    const [x, y] = [rowsOf("kid real", a), rowsOf("kid fake", b)];
+    const mean = (p: Float64Array[], q: Float64Array[]) => {
+      const values = p.flatMap((u) =>
+        q.filter((v) => u !== v).map((v) => k(u, v))
+      );
+      return values.reduce((sum, v) => sum + v, 0) / values.length;
+    };
+    total += mean(x, x) + mean(y, y) - 2 * mean(x, y);
+  }
+  return total / subsets;
+}
+
+Deno.test("kid is that of the drawn subsets, whether few or many are drawn", () => {
+  const [a, b] = [draw("a", 40, 5), draw("b", 30, 5, 0.3)];
+  // 3 kernels of 10x10 for each subset, against 3,700 for all images.
+  for (const subsets of [2, 30]) {
+    const options = { subsets, subsetSize: 10 };
+    const wanted = drawnKid(a, b, options);
+    assertAlmostEquals(kid(a, b, options).value, wanted, 1e-12);
+  }
+});
+
+Deno.test("kid of many images needs no memory for pairs that are not drawn", () => {
+  // The kernels of all pairs would take 24 GB.
+  const set = (name: string) => {
+    const values = draw(name, 100, 3).data;
+    const data = Float64Array.from(
+      { length: 32_000 * 3 },
+      (_, i) => values[i % values.length]!,
+    );
+    return { data, width: 3 };
+  };
+  const options = { subsets: 2, subsetSize: 8 };
+  const [a, b] = [set("a"), set("b")];
+  const wanted = drawnKid(a, b, options);
+  assertAlmostEquals(kid(a, b, options).value, wanted, 1e-12);
+});
+
+Deno.test("kidInterval of unequal sets in few scenes holds the value of all images", () => {
+  const [a, b] = [draw("a", 2000, 2), draw("b", 1500, 2, 1)];
+  const scenes = {
+    real: Array.from({ length: 2000 }, (_, i) => i % 7),
+    fake: Array.from({ length: 1500 }, (_, i) => i % 5),
+  };
+  const { low, high } = kidInterval(a, b, scenes, { resamples: 50 });
+  const { value } = kid(a, b, { subsets: 1, subsetSize: 1500 });
+  assert(low > 0 && low < value && value < high, `${low} ${value} ${high}`);
+});

@@ -107,12 +107,23 @@ Deno.test("kid of one subset of all images is NumPy's discrepancy", () => {
 });
 
 for (const set of ["rgb", "grey"]) {
-  Deno.test(`ssimPerImage agrees with torchmetrics' definition on ${set} images`, () => {
+  Deno.test(`ssimPerImage agrees with SciPy's filters on ${set} images, whole, cropped and small`, () => {
     const [a, b] = [fixture(`${set}.a`).data, fixture(`${set}.b`).data];
     const size = layout(`${set}.a`);
     const unit = { ...size, dataRange: 1 };
     assertClose(ssimPerImage(a, b, size), `${set}.ssim`, 1e-12); // measured 7.8e-16
     assertClose(ssimPerImage(a, b, unit), `${set}.ssim_unit`, 1e-12);
+    const cropped = ssimPerImage(a, b, { ...unit, crop: true });
+    assertClose(cropped, `${set}.ssim_crop`, 1e-12);
+    const corner = (values: Float64Array) =>
+      values.filter((_, i) => {
+        const pixel = Math.floor(i / size.channels);
+        const y = Math.floor(pixel / size.width) % size.height;
+        return y < 6 && pixel % size.width < 9;
+      });
+    const small = { ...unit, height: 6, width: 9 };
+    const values = ssimPerImage(corner(a), corner(b), small);
+    assertClose(values, `${set}.ssim_small`, 1e-12);
   });
 
   Deno.test(`sharpness agrees with PyTorch's convolution on ${set} images`, () => {

@@ -18,6 +18,12 @@ export interface Member {
   readonly localName?: string;
   /** Bits of the directory, such as 1 for encrypted. */
   readonly flags?: number;
+  /** Another method than its own in the directory. */
+  readonly method?: number;
+  /** Fields of the directory behind the name. */
+  readonly extra?: Uint8Array;
+  /** Its name in bytes, where they are no UTF-8. */
+  readonly label?: Uint8Array;
 }
 
 /** An archive of files in the order given; names may repeat. */
@@ -33,8 +39,11 @@ export function zip(
     const data = isPacked ? new Uint8Array(deflateRawSync(bytes)) : bytes;
     const size = member.size ?? bytes.length;
     const packed = member.packed ?? data.length;
-    const label = new TextEncoder().encode(name);
-    const local = new TextEncoder().encode(member.localName ?? name);
+    const label = member.label ?? new TextEncoder().encode(name);
+    const local = member.localName === undefined
+      ? label
+      : new TextEncoder().encode(member.localName);
+    const extra = member.extra ?? new Uint8Array(0);
     const crc = member.crc ?? crc32(bytes);
     const head = new DataView(new ArrayBuffer(30));
     head.setUint32(0, 0x04034b50, true);
@@ -46,13 +55,14 @@ export function zip(
     const entry = new DataView(new ArrayBuffer(46));
     entry.setUint32(0, 0x02014b50, true);
     entry.setUint16(8, member.flags ?? 0, true);
-    entry.setUint16(10, isPacked ? 8 : 0, true);
+    entry.setUint16(10, member.method ?? (isPacked ? 8 : 0), true);
     entry.setUint32(16, crc, true);
     entry.setUint32(20, packed, true);
     entry.setUint32(24, size, true);
     entry.setUint16(28, label.length, true);
+    entry.setUint16(30, extra.length, true);
     entry.setUint32(42, member.offset ?? at, true);
-    directory.push(new Uint8Array(entry.buffer), label);
+    directory.push(new Uint8Array(entry.buffer), label, extra);
     parts.push(new Uint8Array(head.buffer), local, data);
     at += 30 + local.length + data.length;
   }
