@@ -36,7 +36,11 @@ import {
 import { digestFile } from "../core/formats/digest.ts";
 import { readNpz } from "../core/formats/npy.ts";
 import { encodePng } from "../core/formats/png.ts";
-import { readSafetensors, toFloat32 } from "../core/formats/safetensors.ts";
+import {
+  findNotFinite,
+  readSafetensors,
+  toFloat32,
+} from "../core/formats/safetensors.ts";
 import type { Gpu } from "../core/gpu/gpu.ts";
 import { permute } from "../core/ops/permute.ts";
 import { noGrad } from "../core/tensor/autograd.ts";
@@ -302,11 +306,20 @@ async function decode(
     const z = tensor(gpu, values)
       .reshape([some.length, CHANNELS, height, width]);
     const images = noGrad(() => vae.decode(permute(z, [0, 2, 3, 1])));
-    const got = await images.read() as Float32Array;
+    const got = await images.read() as Float32Array<ArrayBuffer>;
     const size = pixels[0] * pixels[1] * 3;
     for (const [k, row] of some.entries()) {
+      const picture = got.subarray(k * size, (k + 1) * size);
+      const bad = findNotFinite(picture);
+      if (bad >= 0) {
+        throw new Error(
+          `Cannot decode ${input}: the picture of latent ${row} holds ${
+            picture[bad]
+          }, needed finite numbers; the weights ${weights} give too large values`,
+        );
+      }
       const levels = Uint8Array.from(
-        got.subarray(k * size, (k + 1) * size),
+        picture,
         (value) => Math.round(value * 255),
       );
       const png = encodePng({

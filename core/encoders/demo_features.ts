@@ -3,7 +3,6 @@ import { constant } from "../nn/init.ts";
 import { Dropout, Linear } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
-import { toFloat32 } from "../formats/safetensors.ts";
 import { concat } from "../ops/concat.ts";
 import { mul, sub } from "../ops/pointwise.ts";
 import { globalAvgPool2d, maxPool2d } from "../ops/pool2d.ts";
@@ -12,7 +11,7 @@ import { zeros } from "../tensor/create.ts";
 import type { Key } from "../tensor/philox.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { matchWeights, type Published } from "./encoder.ts";
-import type { FrozenWeights, WeightSource } from "./frozen.ts";
+import { type FrozenWeights, readFinite, type WeightSource } from "./frozen.ts";
 import {
   type BlockMode,
   checkImages,
@@ -188,7 +187,7 @@ export class DemoFeatureNet extends Module {
    */
   async load(gpu: Gpu, weights: WeightSource): Promise<void> {
     const matched = matchWeights(this, weights, PUBLISHED);
-    const scale = toFloat32(await matched.read("feature_scale"));
+    const scale = await readFinite(matched, "feature_scale");
     this[Symbol.dispose]();
     this.#weights = await loadFolded(gpu, this, matched);
     this.#scale = scale[0];

@@ -1,9 +1,8 @@
-import { toFloat32 } from "../formats/safetensors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Module } from "../nn/module.ts";
 import { type Shape, showShape, sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { FrozenOptions, WeightSource } from "./frozen.ts";
+import { type FrozenOptions, readFinite, type WeightSource } from "./frozen.ts";
 import { findPrefix, guessNetwork, listNames } from "./known_names.ts";
 
 /** A frozen network that turns frames into embeddings. */
@@ -140,6 +139,7 @@ export function matchWeights(
     throw new TypeError(`Cannot read "${name}": ${network} has no such name`);
   };
   return {
+    ...(weights.file === undefined ? {} : { file: weights.file }),
     names: [...places.keys()],
     info(name) {
       const place = places.get(name);
@@ -149,7 +149,7 @@ export function matchWeights(
       const place = placeOf(name);
       const parts: Float32Array<ArrayBuffer>[] = [];
       for (const part of place.names) {
-        parts.push(toFloat32(await weights.read(part)));
+        parts.push(await readFinite(weights, part));
       }
       let values = parts.length === 1 ? parts[0]! : joined(parts);
       if (place.isTransposed) values = transposed(values, place.own);

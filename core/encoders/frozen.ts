@@ -1,4 +1,8 @@
-import { type TensorFile, toFloat32 } from "../formats/safetensors.ts";
+import {
+  findNotFinite,
+  type TensorFile,
+  toFloat32,
+} from "../formats/safetensors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Storage } from "../gpu/storage.ts";
 import { constant } from "../nn/init.ts";
@@ -11,7 +15,9 @@ import { Tensor } from "../tensor/tensor.ts";
 import { findPrefix, guessNetwork, listNames } from "./known_names.ts";
 
 /** Where weights come from: an open file, or anything that reads like one. */
-export type WeightSource = Pick<TensorFile, "names" | "info" | "read">;
+export type WeightSource =
+  & Pick<TensorFile, "names" | "info" | "read">
+  & Partial<Pick<TensorFile, "file">>;
 
 /** How a frozen network's weights are kept on the device. */
 export interface FrozenOptions {
@@ -144,6 +150,7 @@ export function checkWeights(
  * @param weights the file
  * @param prefix what the module's names begin with in the file
  * @param options which values become 16-bit floats
+ * @throws {RangeError} as {@linkcode readFinite}
  */
 export async function readFrozen(
   module: Module,
@@ -153,9 +160,7 @@ export async function readFrozen(
 ): Promise<FrozenValues> {
   const values: FrozenValues[number][] = [];
   for (const [name, parameter] of module.namedParameters(prefix)) {
-    const value = toFloat32(await weights.read(name));
-    const isHalf = options.half && parameter instanceof FrozenWeight;
-    values.push(isHalf ? Float16Array.from(value) : value);
+    values.push(await readOne(weights, name, parameter, options));
   }
   return values;
 }
@@ -192,6 +197,7 @@ export function placeFrozen(
  * @param options which values become 16-bit floats
  * @returns the memory
  * @throws {TypeError} as {@linkcode checkWeights}
+ * @throws {RangeError} as {@linkcode readFinite}
  */
 export async function loadFrozen(
   gpu: Gpu,
@@ -203,12 +209,58 @@ export async function loadFrozen(
   checkWeights(module, weights, prefix);
   const storages: Storage[] = [];
   for (const [name, parameter] of module.namedParameters(prefix)) {
-    const value = toFloat32(await weights.read(name));
-    const isHalf = options.half && parameter instanceof FrozenWeight;
-    const data = isHalf ? Float16Array.from(value) : value;
+    const data = await readOne(weights, name, parameter, options).catch(
+      (error) => {
+        for (const storage of storages) storage.free();
+        throw error;
+      },
+    );
     storages.push(placeOne(gpu, name, parameter, data));
   }
   return new FrozenWeights(storages);
+}
+
+/**
+ * Reads one tensor as float32.
+ *
+ * @param weights the file
+ * @param name of the tensor in it
+ * @throws {RangeError} naming tensor and file if a value is not finite: the
+ *   network's results would be plausible numbers or none
+ */
+export async function readFinite(
+  weights: WeightSource,
+  name: string,
+): Promise<Float32Array<ArrayBuffer>> {
+  const values = toFloat32(await weights.read(name));
+  const at = findNotFinite(values);
+  if (at < 0) return values;
+  throw new RangeError(
+    `Cannot load weights${
+      weights.file === undefined ? "" : ` of "${weights.file}"`
+    }: value ${at} of tensor "${name}" is ${
+      values[at]
+    }, needed finite numbers; get the file again`,
+  );
+}
+
+/** Values of one parameter as they are kept on the device. */
+async function readOne(
+  weights: WeightSource,
+  name: string,
+  parameter: Parameter,
+  { half }: FrozenOptions,
+): Promise<FrozenValues[number]> {
+  const values = await readFinite(weights, name);
+  if (!half || !(parameter instanceof FrozenWeight)) return values;
+  const halves = Float16Array.from(values);
+  const at = findNotFinite(halves);
+  if (at < 0) return halves;
+  throw new RangeError(
+    `Cannot keep tensor "${name}" as 16-bit floats: value ${at} is ${
+      values[at]
+    }, they end at 65504; keep 32 bits`,
+  );
 }
 
 /**

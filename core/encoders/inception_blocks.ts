@@ -1,4 +1,3 @@
-import { toFloat32 } from "../formats/safetensors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Storage } from "../gpu/storage.ts";
 import { BatchNorm2d, Conv2d } from "../nn/layers.ts";
@@ -10,7 +9,7 @@ import { relu } from "../ops/pointwise.ts";
 import { avgPool2d, maxPool2d } from "../ops/pool2d.ts";
 import { type Shape, showShape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { FrozenWeights, type WeightSource } from "./frozen.ts";
+import { FrozenWeights, readFinite, type WeightSource } from "./frozen.ts";
 
 const EPS = 1e-3;
 
@@ -140,8 +139,7 @@ export async function loadFolded(
     storages.push(
       ...await unit.fold(
         gpu,
-        async (parameter) =>
-          toFloat32(await weights.read(names.get(parameter)!)),
+        (parameter) => readFinite(weights, names.get(parameter)!),
       ),
     );
   }

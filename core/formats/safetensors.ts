@@ -88,6 +88,8 @@ export interface HostArray {
 
 /** A file of named tensors, of any format; tensors are read on demand. */
 export interface TensorFile {
+  /** Path or address, or what else names the bytes, for messages. */
+  readonly file: string;
   /** Names of the tensors, in the order of their bytes. */
   readonly names: readonly string[];
   /** Free text and numbers of the file, by name. */
@@ -171,6 +173,7 @@ export async function readSafetensors(
     const { entries, metadata } = parseHeader(text, size - 8 - header, fail);
     const data = 8 + header;
     return {
+      file: name,
       names: [...entries.keys()],
       metadata,
       info: (name) => entries.get(name),
@@ -291,6 +294,26 @@ function parseEntry(
     );
   }
   return { dtype, shape: shape as number[], start, end };
+}
+
+/**
+ * Finds the first value that is not finite: by the exponent, since a loop over
+ * words is several times faster than one over numbers.
+ *
+ * @param values any number
+ * @returns its index, or -1
+ */
+export function findNotFinite(
+  values: Float32Array<ArrayBuffer> | Float16Array<ArrayBuffer>,
+): number {
+  const { buffer, byteOffset, length } = values;
+  const [words, exponent] = values instanceof Float32Array
+    ? [new Uint32Array(buffer, byteOffset, length), 0x7f80_0000]
+    : [new Uint16Array(buffer, byteOffset, length), 0x7c00];
+  for (let i = 0; i < length; i++) {
+    if ((words[i]! & exponent) === exponent) return i;
+  }
+  return -1;
 }
 
 /**

@@ -130,6 +130,7 @@ export async function readTorchFile(
       );
     }
     return {
+      file: bytes.name,
       names: [...tensors.keys()],
       metadata: metadataOf(value, fail),
       info(name) {

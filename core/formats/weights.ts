@@ -120,6 +120,7 @@ async function openNpz(source: FileSource): Promise<TensorFile> {
         : { dtype: TYPES[found.dtype], shape: found.shape };
     };
     return {
+      file: label,
       names,
       metadata: Object.fromEntries(metadata),
       info,

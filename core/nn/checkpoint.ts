@@ -1,4 +1,5 @@
 import {
+  findNotFinite,
   type HostArray,
   readSafetensors,
   toFloat32,
@@ -87,7 +88,8 @@ export async function saveCheckpoint(
  * @param checkpoint parts to fill
  * @returns the header's metadata, with `step`
  * @throws {SyntaxError} if the file is damaged
- * @throws {TypeError} listing every missing, surplus and misshaped name
+ * @throws {TypeError} listing every name that is missing, surplus, misshaped
+ *   or has a value that is not finite
  */
 export async function loadCheckpoint(
   path: string | URL,
@@ -99,6 +101,12 @@ export async function loadCheckpoint(
   const surplus = new Set(file.names);
   const problems: string[] = [];
   const filled: [Tensor, Float32Array<ArrayBuffer>][] = [];
+  const read = async (full: string) => {
+    const values = toFloat32(await file.read(full));
+    const at = findNotFinite(values);
+    if (at >= 0) problems.push(`not finite ${full} (${values[at]} at ${at})`);
+    return values;
+  };
   for (const [prefix, buffer] of buffersOf(checkpoint)) {
     const flat = new Float32Array(buffer.size);
     for (const { name, parameter } of store.slots) {
@@ -113,7 +121,7 @@ export async function loadCheckpoint(
           })`,
         );
       } else {
-        flat.set(toFloat32(await file.read(full)), parameter.offset / 4);
+        flat.set(await read(full), parameter.offset / 4);
       }
     }
     filled.push([buffer, flat]);
@@ -132,7 +140,7 @@ export async function loadCheckpoint(
           })`,
       );
     } else {
-      others[name] = { shape, data: toFloat32(await file.read(full)) };
+      others[name] = { shape, data: await read(full) };
     }
   }
   problems.push(...[...surplus].map((name) => `surplus ${name}`));
@@ -142,11 +150,11 @@ export async function loadCheckpoint(
       `Cannot load checkpoint "${path}": ${problems.join("; ")}`,
     );
   }
+  for (const [buffer, flat] of filled) store.gpu.write(buffer, flat);
   const { module } = checkpoint;
   if (module !== undefined) {
     module.loadStateDict({ ...await module.stateDict(), ...others });
   }
-  for (const [buffer, flat] of filled) store.gpu.write(buffer, flat);
   if (optimizer !== undefined) optimizer.stepCount = step;
   store.zeroGrad();
   return file.metadata;

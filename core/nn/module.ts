@@ -1,3 +1,4 @@
+import { findNotFinite } from "../formats/safetensors.ts";
 import { showShape } from "../tensor/shape.ts";
 import { Parameter } from "./parameter.ts";
 
@@ -71,27 +72,34 @@ export abstract class Module {
    *
    * @param dict values by name
    * @param source where they are from, for the message
-   * @throws {TypeError} listing every missing, surplus and misshaped name;
-   *   nothing is changed then
+   * @throws {TypeError} listing every name that is missing, surplus, misshaped
+   *   or has a value that is not finite; nothing is changed then
    */
   loadStateDict(dict: StateDict, source = "a state dict"): void {
     const parameters = new Map(this.namedParameters());
     const missing: string[] = [];
     const misshaped: string[] = [];
+    const infinite: string[] = [];
     for (const [name, { shape }] of parameters) {
       const entry = dict[name];
-      if (entry === undefined) missing.push(name);
-      else if (showShape(entry.shape) !== showShape(shape)) {
+      if (entry === undefined) {
+        missing.push(name);
+        continue;
+      }
+      if (showShape(entry.shape) !== showShape(shape)) {
         misshaped.push(
           `${name} is ${showShape(entry.shape)}, needed ${showShape(shape)}`,
         );
       }
+      const at = findNotFinite(entry.data);
+      if (at >= 0) infinite.push(`${name} (${entry.data[at]} at ${at})`);
     }
     const surplus = Object.keys(dict).filter((name) => !parameters.has(name));
     const problems = [
       missing.length > 0 ? `missing ${missing.join(", ")}` : "",
       surplus.length > 0 ? `surplus ${surplus.join(", ")}` : "",
       misshaped.length > 0 ? `misshaped ${misshaped.join(", ")}` : "",
+      infinite.length > 0 ? `not finite ${infinite.join(", ")}` : "",
     ].filter(Boolean);
     if (problems.length > 0) {
       throw new TypeError(

@@ -89,7 +89,8 @@ interface Geometry {
  *
  * Images are channels last; kernels keep PyTorch's order, so that state dicts
  * load as they are. With an activation and a gradient, the sum before the
- * activation is kept as well.
+ * activation is kept as well. Where Winograd's method is used, a pixel of NaN or
+ * infinity makes NaN of all results in the tiles of 2 x 4 that meet it.
  *
  * @param x (B, height, width, I)
  * @param weight (O, I / groups, kernelHeight, kernelWidth)

@@ -427,6 +427,90 @@ Deno.test("fid refuses flags that it cannot follow before any work", async () =>
   await expect(1, /Cannot score .*: 2 of 7 are left out, more than 1 %/, a, a);
 });
 
+/** A copy of shipped weights with a value at a byte of the file. */
+async function damaged(
+  folder: string,
+  file: string,
+  offset: number,
+  value: number,
+): Promise<string> {
+  const bytes = await Deno.readFile(join(SHIPPED, file));
+  new DataView(bytes.buffer).setFloat16(offset, value, true);
+  const path = `${folder}/${value}-${offset}.safetensors`;
+  await Deno.writeFile(join(root, path), bytes);
+  return path;
+}
+
+Deno.test("fid, embed and vae refuse weights that are not finite and write nothing", async () => {
+  const { folder } = await pictures("damaged");
+  const input = `${folder}/in`;
+  const latents = `${folder}/latents.npz`;
+  await writeNpz(join(root, latents), {
+    latents: { shape: [1, 4, 2, 2], data: new Float32Array(16) },
+  });
+  const features = (value: number) =>
+    damaged(folder, "demo_features.safetensors", 18856, value);
+  const vae = (offset: number) =>
+    damaged(folder, "demo_vae.safetensors", offset, NaN);
+  const output = `${folder}/out`;
+  const embed = [
+    "demo_features",
+    "--input",
+    input,
+    "--output",
+    `${output}.npz`,
+  ];
+  const cases = [
+    ["fid", [input, input], await features(NaN)],
+    ["embed", embed, await features(NaN)],
+    ["embed", embed, await features(Infinity)],
+    [
+      "vae",
+      ["decode", "--input", latents, "--output", output],
+      await vae(639368),
+    ],
+    [
+      "vae",
+      ["encode", "--input", input, "--output", `${output}.npz`],
+      await vae(21792),
+    ],
+  ] as const;
+  for (const [name, args, weights] of cases) {
+    const { code, stderr } = await task(
+      name,
+      folder,
+      ...args,
+      "--weights",
+      weights,
+    );
+    assertEquals(code, 1, stderr);
+    assertMatch(
+      stderr,
+      new RegExp(
+        `Cannot load weights of "[^"]*${weights}": value \\d+ of tensor "[\\w.]+" is (NaN|Infinity), needed finite numbers`,
+      ),
+    );
+  }
+  for await (const { name } of Deno.readDir(join(root, folder))) {
+    assert(!name.startsWith("out"), `${name} was written`);
+  }
+});
+
+Deno.test("vae decode refuses latents that are not finite and names which", async () => {
+  const folder = ".test/not_finite";
+  await Deno.mkdir(join(root, folder), { recursive: true });
+  const data = new Float32Array(48);
+  data[20] = -Infinity;
+  const latents = `${folder}/latents.npz`;
+  await writeNpz(join(root, latents), {
+    latents: { shape: [3, 4, 2, 2], data },
+  });
+  const args = ["decode", "--input", latents, "--output", `${folder}/out`];
+  const { code, stderr } = await task("vae", folder, ...args);
+  assertEquals(code, 1, stderr);
+  assertMatch(stderr, /latent 1 holds -Infinity, needed finite numbers/);
+});
+
 Deno.test("weights lists every network and says which file is wrong", async () => {
   const folder = ".test/weights";
   await Deno.mkdir(join(root, folder), { recursive: true });

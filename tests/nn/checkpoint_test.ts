@@ -82,6 +82,23 @@ Deno.test("loadCheckpoint lists all that does not fit and changes nothing", asyn
   whole.store[Symbol.dispose]();
 });
 
+Deno.test("loadCheckpoint refuses values that are not finite and changes nothing", async () => {
+  const gpu = await testGpu();
+  const path = `${await temporaryFolder()}/model.safetensors`;
+  const { store } = build(gpu, 1);
+  const before = await store.values.read() as Float32Array<ArrayBuffer>;
+  store.gpu.write(store.values, Float32Array.from(before).fill(NaN, 2, 3));
+  await saveCheckpoint(path, { store });
+  store.gpu.write(store.values, before);
+  await assertRejects(
+    () => loadCheckpoint(path, { store }),
+    TypeError,
+    "not finite model.0.weight (NaN at 2)",
+  );
+  assertEquals(await store.values.read(), before);
+  store[Symbol.dispose]();
+});
+
 Deno.test("a kill while a checkpoint is written leaves a whole one", async () => {
   const folder = await temporaryFolder();
   const path = `${folder}/model.safetensors`;

@@ -160,6 +160,7 @@ for (
     gpu: () => testGpu({ operandSource: "buffer" }),
     cases: { [what]: { shapes } },
     tolerance: 1e-5,
+    special: "forward", // zeros around the image are factors of NaN
   });
 }
 

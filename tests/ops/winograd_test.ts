@@ -113,6 +113,7 @@ for (const isTurned of isHere ? [false, true] : []) {
       cases: { [what]: { shapes: isTurned ? turned(shapes) : shapes } },
       tolerance: TOLERANCE,
       forwardOnly: true,
+      special: "spreads", // over the tiles that a pixel is in
     });
   }
 }
