@@ -72,7 +72,7 @@ export const tableSchema = z.strictObject({
   /** What a reader must know, below it. */
   note: text.exactOptional(),
   /** Columns in the order they are shown. */
-  columns: z.array(column).min(1),
+  columns: z.array(column).min(1).readonly(),
   /** Rows in the order they are shown. */
   rows: z.array(z.strictObject({
     /** Name in CSV and among the published numbers. */
@@ -81,7 +81,7 @@ export const tableSchema = z.strictObject({
     title: text.exactOptional(),
     /** Cells by column; a missing one is empty. */
     cells: z.record(z.string(), cell),
-  })),
+  })).readonly(),
 }).check(({ value, issues }) => {
   const columns = value.columns.map(({ name }) => name);
   const rows = value.rows.map(({ name }) => name);
@@ -119,10 +119,12 @@ const shown = {
   caption: text,
   /** Media type. */
   type: z.literal(Object.keys(MEDIA) as (keyof typeof MEDIA)[]),
-  /** Names of the equal rows and columns of a contact sheet. */
+  /** Labels of a contact sheet, as `contactSheet` gives them. */
   labels: z.strictObject({
-    rows: z.array(z.string()).min(1),
-    columns: z.array(z.string()).min(1),
+    rows: z.array(z.string()).min(1).readonly(),
+    columns: z.array(z.string()).min(1).readonly(),
+    gaps: z.array(z.tuple([z.int().min(0), z.int().min(0)]).readonly())
+      .readonly().exactOptional(),
   }).exactOptional(),
 };
 const figure = { caption: text };
@@ -130,9 +132,9 @@ const said = {
   /** What was asked, in a few sentences. */
   lead: z.string().default(""),
   /** What a reader of the results must know. */
-  notes: z.array(text).default([]),
+  notes: z.array(text).readonly().default([]),
   /** What is amiss, such as images that were left out. */
-  warnings: z.array(text).default([]),
+  warnings: z.array(text).readonly().default([]),
 };
 const facts = {
   /** Name of the experiment. */
@@ -146,15 +148,15 @@ const facts = {
   /** False where numbers mean nothing: then no claim is judged. */
   isTested: z.boolean(),
   /** Seeds of what was trained or drawn. */
-  seeds: z.array(z.int()).default([]),
+  seeds: z.array(z.int()).readonly().default([]),
   /** Parameters as they were used. */
   params: z.record(z.string(), z.json()).default({}),
   /** Facts of the dataset: digest, scenes, windows, what was dropped. */
   dataset: z.record(z.string(), z.json()).default({}),
   /** KIND/DIGEST of all that it was made from. */
-  artifacts: z.array(text).default([]),
+  artifacts: z.array(text).readonly().default([]),
   /** Every adapter that computed a part of it. */
-  adapters: z.array(text).default([]),
+  adapters: z.array(text).readonly().default([]),
   /** The command that makes it again. */
   command: text,
   /** Stages in the order they ran. */

@@ -1,3 +1,4 @@
+import type { ContactLabels } from "./contact_sheet.ts";
 import { dataUri, escapeHtml } from "./html.ts";
 import { STYLE } from "./style.ts";
 import { formatNumber, type Table, tableToHtml } from "./table.ts";
@@ -60,12 +61,7 @@ export type Block =
     /** Text below it. */
     readonly caption: string;
     /** Names of the equal rows and columns it consists of. */
-    readonly labels?: {
-      /** Beside the rows, from the top. */
-      readonly rows: readonly string[];
-      /** Above the columns, from the left. */
-      readonly columns: readonly string[];
-    };
+    readonly labels?: ContactLabels;
   }
   | {
     /** A fragment, placed in the page as it is. */
@@ -185,7 +181,7 @@ function mediaHtml(
   const image = (area: string) =>
     `<img class="pixels" alt="${name}"${area} src="${source}">`;
   if (labels === undefined) return image("");
-  const { rows, columns } = labels;
+  const { rows, columns, gaps = [] } = labels;
   const label = (kind: string, row: number, column: number, text: string) =>
     `<span class="${kind}" style="grid-area:${row}/${column}">${
       escapeHtml(text)
@@ -196,6 +192,9 @@ function mediaHtml(
     columns.map((text, i) => label("column", 1, i + 2, text)).join("") +
     image(
       ` style="grid-area:2/2/span ${rows.length}/span ${columns.length}"`,
+    ) +
+    gaps.map(([row, column]) => label("blank", row + 2, column + 2, "")).join(
+      "",
     ) +
     rows.map((text, i) => label("row", i + 2, 1, text)).join("") +
     `</div></div>`;

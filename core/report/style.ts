@@ -58,7 +58,7 @@ p { margin: 0 0 1rem; max-width: 44rem; }
 .holds .badge { background: var(--holds-soft); color: var(--holds); }
 .fails .badge { background: var(--fails-soft); color: var(--fails); }
 .open .badge { background: var(--open-soft); color: var(--open); }
-.doubt { background: var(--warn-soft); color: var(--warn);
+.claims .doubt { background: var(--warn-soft); color: var(--warn);
   margin-left: .4rem; }
 .scroll { overflow-x: auto; max-width: 100%; margin: 0 0 1rem; }
 .scroll:focus-visible { outline: 2px solid var(--accent);
@@ -80,8 +80,7 @@ td.number { white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 0; }
 td b { font-weight: 600; }
 td small, th small { display: block; font-weight: 400; color: var(--muted); font-size: .78rem; }
-td small.published { color: var(--accent); }
-th small.published { color: var(--accent); }
+td small.published, th small.published { color: var(--accent); }
 td.empty { color: var(--muted); text-align: right; }
 figure { margin: 0 0 2rem; }
 figure .scroll { margin-bottom: .5rem; }
@@ -89,11 +88,13 @@ figure svg { min-width: 34rem; width: 100%; max-width: 46rem !important; }
 figure img, figure video { display: block; max-width: 100%; height: auto; }
 .pixels { image-rendering: pixelated; }
 figcaption { color: var(--muted); font-size: .9rem; max-width: 44rem; }
-.labelled { display: inline-grid; gap: .2rem .6rem; font-size: .82rem; }
+.labelled { display: grid; width: max-content; font-size: .82rem; }
 .labelled img { max-width: none; }
-.labelled .column { text-align: center; width: 0; min-width: 100%; }
-.labelled .row { align-self: center; max-width: 9rem; position: sticky;
-  left: 0; background: var(--page); }
+.labelled .column { text-align: center; width: 0; min-width: 100%;
+  padding-bottom: .2rem; }
+.labelled .row { align-content: center; max-width: 10rem; padding-right: .75rem;
+  position: sticky; left: 0; background: var(--page); }
+.labelled .blank { background: var(--page); }
 .sheet th, .sheet td { border: 0; padding: 1px 2px; font-size: .82rem; }
 .sheet img { max-width: none; display: block; }
 .sheet tbody th { vertical-align: middle; padding-right: .75rem; }
@@ -114,6 +115,7 @@ summary { cursor: pointer; color: var(--accent); margin-bottom: .75rem; }
   h1 { font-size: 1.5rem; }
   .lead { font-size: 1rem; }
   .share { width: 5rem; }
+  .labelled .row { max-width: 6.5rem; }
 }
 @media print {
   .scroll { overflow: visible; }

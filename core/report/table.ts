@@ -263,13 +263,12 @@ export function tableToHtml(table: Table, caption?: string): string {
     const kind = numeric(key) ? ` class="number"` : "";
     const small = (text: string, name = "") =>
       `<small${name}>${escapeHtml(text)}</small>`;
+    const arrow = direction === "higher" ? "\u2191" : "\u2193";
     return `<th scope="col"${kind}>${escapeHtml(label ?? key)}` +
       (unit === undefined ? "" : small(`in ${unit}`)) +
-      (direction === undefined ? "" : small(
-        `${direction} is better ${
-          direction === "higher" ? "\u2191" : "\u2193"
-        }`,
-      )) +
+      (direction === undefined
+        ? ""
+        : small(`${arrow}\u00a0${direction}\u00a0is\u00a0better`)) +
       (where === undefined ? "" : small(`paper: ${where}`, PUBLISHED)) +
       `</th>`;
   });

@@ -277,7 +277,7 @@ Deno.test("reportOf builds the written report from the named files alone", async
     "interval crosses the bound",
     "1 not tested; 1 in doubt",
     "<h2>Tables",
-    "higher is better",
+    "higher\u00a0is\u00a0better",
     "in px",
     "<h2>Figures",
     "<h2>Pictures",
