@@ -55,8 +55,9 @@ function table(): FindingTable {
         name: "direct",
         cells: { rho: { value: NaN, low: -Infinity, high: 1 } },
       },
-      // A name that every record has from Object.
+      // Names that every record has from Object.
       { name: "constructor", cells: { rho: "diverged", remark: true } },
+      { name: "toString", cells: {} },
     ],
   };
 }
@@ -250,6 +251,7 @@ Deno.test("writeFindings writes every digit of a table, with null for NaN", asyn
     ],
     ["direct", "", "", "1", "", "", "", "", ""],
     ["constructor", "", "", "", "", "diverged", "0.1", "", "true"],
+    ["toString", "", "", "", "", "", "", "", ""],
   ]);
   assertStringIncludes(text, '"a ""b"", c\nd"');
   const { rows } = await json(join(run.path, "figure9.json"));
