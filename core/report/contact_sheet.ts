@@ -19,10 +19,22 @@ export interface ContactRow {
   readonly images: readonly (RgbImage | null)[];
 }
 
+/** What stands beside and above the picture, which has no text in it. */
+export interface ContactLabels {
+  /** Names of the rows, from the top. */
+  readonly rows: readonly string[];
+  /** Names of the columns, from the left. */
+  readonly columns: readonly string[];
+  /** Places without a frame: row and column, from 0. */
+  readonly gaps?: readonly (readonly [row: number, column: number])[];
+}
+
 /** Rows of frames as one picture and as a page fragment. */
 export interface ContactSheet {
   /** All frames in one picture, without labels. */
   readonly image: RgbImage;
+  /** Labels of the picture, for a report. */
+  readonly labels: ContactLabels;
   /** A grid with labels, frames as data addresses. */
   readonly html: string;
 }
@@ -85,6 +97,15 @@ export function contactSheet(
   }
   return {
     image: joinFrames(rows, columns.length, scale, width, height),
+    labels: {
+      rows: rows.map(({ label }) => label),
+      columns,
+      gaps: rows.flatMap(({ images }, row) =>
+        images.flatMap((image, column) =>
+          image === null ? [[row, column] as const] : []
+        )
+      ),
+    },
     html: grid(rows, columns, width * scale, height * scale),
   };
 }

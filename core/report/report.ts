@@ -1,4 +1,6 @@
+import type { ContactLabels } from "./contact_sheet.ts";
 import { dataUri, escapeHtml } from "./html.ts";
+import { STYLE } from "./style.ts";
 import { formatNumber, type Table, tableToHtml } from "./table.ts";
 
 /** What became of a claim. */
@@ -12,8 +14,10 @@ export interface Claim {
   readonly text: string;
   /** What became of it. */
   readonly verdict: Verdict;
-  /** The numbers it rests on, and what was required. */
-  readonly evidence: string;
+  /** What it rests on and what was required: prose, or values by name. */
+  readonly evidence: string | Readonly<Record<string, string>>;
+  /** A few words on why the verdict is less than sure. */
+  readonly doubt?: string;
 }
 
 /** A piece of a section. */
@@ -56,6 +60,8 @@ export type Block =
     readonly alt: string;
     /** Text below it. */
     readonly caption: string;
+    /** Names of the equal rows and columns it consists of. */
+    readonly labels?: ContactLabels;
   }
   | {
     /** A fragment, placed in the page as it is. */
@@ -113,119 +119,19 @@ const VERDICTS: Readonly<Record<Verdict, readonly [string, string]>> = {
   "not tested": ["open", "\u2013"],
 };
 
-const STYLE = `
-:root {
-  color-scheme: light dark;
-  --page: #ffffff; --ink: #1f2328; --muted: #5d6671; --line: #dde1e6;
-  --soft: #f5f6f8; --accent: #2563a8;
-  --holds: #1a6b3c; --holds-soft: #e3f3e9;
-  --fails: #a8281c; --fails-soft: #fbe7e4;
-  --open: #5d6671; --open-soft: #eceef1;
-  --warn: #7a5200; --warn-soft: #fdf1d3;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --page: #15181c; --ink: #e4e7eb; --muted: #9aa3ad; --line: #31373e;
-    --soft: #1d2126; --accent: #6ba8e8;
-    --holds: #7fd6a2; --holds-soft: #17341f;
-    --fails: #ff9d8f; --fails-soft: #421c17;
-    --open: #b4bcc5; --open-soft: #2a2f36;
-    --warn: #f2c869; --warn-soft: #3a2c0c;
-  }
-}
-* { box-sizing: border-box; }
-html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
-body {
-  margin: 0 auto; max-width: 60rem; padding: 2.5rem 1.25rem 4rem;
-  background: var(--page); color: var(--ink);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
-  overflow-wrap: break-word;
-}
-h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .75rem;
-  letter-spacing: -.01em; text-wrap: balance; }
-h2 { font-size: 1.25rem; line-height: 1.3; margin: 3rem 0 1rem;
-  padding-top: 1rem; border-top: 1px solid var(--line); }
-p { margin: 0 0 1rem; max-width: 44rem; }
-.lead { font-size: 1.1rem; }
-.facts, .tally { color: var(--muted); font-size: .9rem; }
-.banner { background: var(--warn-soft); color: var(--warn);
-  border-left: 4px solid currentColor; padding: .75rem 1rem;
-  max-width: none; font-weight: 600; }
-.claims { list-style: none; margin: 0; padding: 0; display: grid;
-  gap: .75rem; }
-.claims li { border: 1px solid var(--line); border-left: 4px solid;
-  border-radius: 6px; padding: .85rem 1rem; }
-.claims li.holds { border-left-color: var(--holds); }
-.claims li.fails { border-left-color: var(--fails); }
-.claims li.open { border-left-color: var(--open); }
-.claims p { margin: .4rem 0 0; }
-.claims .text { font-weight: 600; }
-.claims .evidence { color: var(--muted); font-size: .92rem;
-  font-variant-numeric: tabular-nums; }
-.id { color: var(--muted); font-size: .85rem; margin-left: .6rem; }
-.badge { display: inline-block; border-radius: 999px; font-size: .82rem;
-  font-weight: 600; padding: .1rem .65rem; white-space: nowrap; }
-.holds .badge { background: var(--holds-soft); color: var(--holds); }
-.fails .badge { background: var(--fails-soft); color: var(--fails); }
-.open .badge { background: var(--open-soft); color: var(--open); }
-.scroll { overflow-x: auto; max-width: 100%; margin: 0 0 1rem; }
-.scroll:focus-visible { outline: 2px solid var(--accent);
-  outline-offset: 2px; }
-table { border-collapse: collapse; font-size: .9rem; line-height: 1.4;
-  font-variant-numeric: tabular-nums; }
-caption span { display: inline-block; position: sticky; left: 0;
-  max-width: min(44rem, calc(100vw - 4rem)); }
-caption { text-align: left; color: var(--muted); padding: 0 0 .5rem;
-  font-size: .9rem; }
-th, td { text-align: left; vertical-align: top; padding: .45rem 1.1rem
-  .45rem 0; border-bottom: 1px solid var(--line); }
-thead th { color: var(--muted); font-weight: 600; vertical-align: bottom;
-  border-bottom-color: var(--muted); }
-tbody th { font-weight: 500; position: sticky; left: 0;
-  background: var(--page); }
-th.number, td.number { text-align: right; }
-td.number { white-space: nowrap; }
-th:last-child, td:last-child { padding-right: 0; }
-td b { font-weight: 600; }
-td small, th small { display: block; font-weight: 400; color: var(--muted); font-size: .78rem; }
-td small.published { color: var(--accent); }
-td.empty { color: var(--muted); text-align: right; }
-figure { margin: 0 0 2rem; }
-figure .scroll { margin-bottom: .5rem; }
-figure svg { min-width: 34rem; width: 100%; max-width: 46rem !important; }
-figure img, figure video { display: block; max-width: 100%; height: auto; }
-.pixels { image-rendering: pixelated; }
-figcaption { color: var(--muted); font-size: .9rem; max-width: 44rem; }
-.sheet th, .sheet td { border: 0; padding: 1px 2px; font-size: .82rem; }
-.sheet img { max-width: none; display: block; }
-.sheet tbody th { vertical-align: middle; padding-right: .75rem; }
-.sheet thead th { font-weight: 500; text-align: center; }
-pre { background: var(--soft); border: 1px solid var(--line);
-  border-radius: 6px; padding: .8rem 1rem; overflow-x: auto;
-  font: .88rem/1.5 ui-monospace, SFMono-Regular, Menlo, monospace; }
-code { font-family: ui-monospace, SFMono-Regular, Menlo, monospace;
-  font-size: .88em; overflow-wrap: anywhere; }
-.share { width: 10rem; vertical-align: middle; }
-.share i { display: block; height: .55rem; min-width: 1px;
-  background: var(--accent); border-radius: 2px; }
-details { margin-top: 1rem; }
-summary { cursor: pointer; color: var(--accent); margin-bottom: .75rem; }
-.provenance td { overflow-wrap: anywhere; }
-@media (max-width: 40rem) {
-  body { padding: 1.5rem 1rem 3rem; }
-  h1 { font-size: 1.5rem; }
-  .lead { font-size: 1rem; }
-  .share { width: 5rem; }
-}
-@media print {
-  .scroll { overflow: visible; }
-  figure, .claims li { break-inside: avoid; }
-}
-`;
-
 /** Nothing is fetched and nothing is run, whatever a fragment holds. */
 const POLICY = "default-src 'none'; img-src data:; media-src data:; " +
   "style-src 'unsafe-inline'";
+
+function evidenceHtml(evidence: Claim["evidence"]): string {
+  if (typeof evidence === "string") {
+    return `<p class="evidence">${escapeHtml(evidence)}</p>`;
+  }
+  const pairs = Object.entries(evidence).map(([name, value]) =>
+    `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`
+  );
+  return `<dl class="evidence">${pairs.join("")}</dl>`;
+}
 
 function claimsHtml(claims: readonly Claim[]): string {
   if (claims.length === 0) return "";
@@ -236,16 +142,21 @@ function claimsHtml(claims: readonly Claim[]): string {
     count("does not hold"),
     count("not tested"),
   ];
+  const doubted = claims.filter(({ doubt }) => doubt !== undefined).length;
   const tally = `${held} of ${claims.length} ${
     held === 1 ? "holds" : "hold"
-  }, ${failed} ${failed === 1 ? "does" : "do"} not hold, ${open} not tested.`;
-  const items = claims.map(({ id, text, verdict, evidence }) => {
+  }, ${failed} ${failed === 1 ? "does" : "do"} not hold, ${open} not tested${
+    doubted === 0 ? "" : `; ${doubted} in doubt`
+  }.`;
+  const items = claims.map(({ id, text, verdict, evidence, doubt }) => {
     const [kind, sign] = VERDICTS[verdict];
     return `<li class="${kind}" id="claim-${escapeHtml(id)}">` +
       `<span class="badge">${sign} ${verdict}</span>` +
+      (doubt === undefined
+        ? ""
+        : `<span class="badge doubt">${escapeHtml(doubt)}</span>`) +
       `<span class="id">${escapeHtml(id)}</span>` +
-      `<p class="text">${escapeHtml(text)}</p>` +
-      `<p class="evidence">${escapeHtml(evidence)}</p></li>`;
+      `<p class="text">${escapeHtml(text)}</p>${evidenceHtml(evidence)}</li>`;
   });
   return `<section><h2>Claims</h2><p class="tally">${tally}</p>` +
     `<ul class="claims">\n${items.join("\n")}\n</ul></section>`;
@@ -256,6 +167,37 @@ function figureHtml(content: string, caption: string | undefined): string {
     ? ""
     : `<figcaption>${escapeHtml(caption)}</figcaption>`;
   return `<figure>${content}${text}</figure>`;
+}
+
+function mediaHtml(
+  { bytes, type, alt, labels }: Extract<Block, { kind: "media" }>,
+): string {
+  const source = dataUri(bytes, type);
+  const name = escapeHtml(alt);
+  if (type === "video/mp4") {
+    return `<video controls loop muted playsinline aria-label="${name}" ` +
+      `src="${source}"></video>`;
+  }
+  const image = (area: string) =>
+    `<img class="pixels" alt="${name}"${area} src="${source}">`;
+  if (labels === undefined) return image("");
+  const { rows, columns, gaps = [] } = labels;
+  const label = (kind: string, row: number, column: number, text: string) =>
+    `<span class="${kind}" style="grid-area:${row}/${column}">${
+      escapeHtml(text)
+    }</span>`;
+  return `<div class="scroll" tabindex="0"><div class="labelled" style="` +
+    `grid-template-columns:auto repeat(${columns.length},minmax(0,1fr));` +
+    `grid-template-rows:auto repeat(${rows.length},minmax(0,1fr))">` +
+    columns.map((text, i) => label("column", 1, i + 2, text)).join("") +
+    image(
+      ` style="grid-area:2/2/span ${rows.length}/span ${columns.length}"`,
+    ) +
+    gaps.map(([row, column]) => label("blank", row + 2, column + 2, "")).join(
+      "",
+    ) +
+    rows.map((text, i) => label("row", i + 2, 1, text)).join("") +
+    `</div></div>`;
 }
 
 function blockHtml(block: Block): string {
@@ -271,17 +213,8 @@ function blockHtml(block: Block): string {
       );
     case "html":
       return figureHtml(block.html, block.caption);
-    case "media": {
-      const source = dataUri(block.bytes, block.type);
-      const alt = escapeHtml(block.alt);
-      return figureHtml(
-        block.type === "video/mp4"
-          ? `<video controls loop muted playsinline aria-label="${alt}" ` +
-            `src="${source}"></video>`
-          : `<img class="pixels" alt="${alt}" src="${source}">`,
-        block.caption,
-      );
-    }
+    case "media":
+      return figureHtml(mediaHtml(block), block.caption);
   }
 }
 

@@ -1,14 +1,17 @@
 import { stringify } from "@std/csv";
 import { escapeHtml } from "./html.ts";
 
-/** A measured number with what is known about it. */
-export interface Measured {
+/**
+ * A measured number with what is known about it. With `Measured<number | null>`
+ * what is missing may be null, as JSON has numbers that are not finite.
+ */
+export interface Measured<V extends number | null = number> {
   /** The number itself. */
-  readonly value: number;
+  readonly value: V;
   /** Lower end of the interval, in the unit of `value`. */
-  readonly low?: number;
+  readonly low?: V;
   /** Upper end of the interval, in the unit of `value`. */
-  readonly high?: number;
+  readonly high?: V;
   /** How many windows, scenes or seeds it rests on. */
   readonly n?: number;
   /** A few words printed under the number. */
@@ -18,7 +21,12 @@ export interface Measured {
 }
 
 /** What a table cell may hold; null is an empty cell. */
-export type Cell = string | number | boolean | null | Measured;
+export type Cell =
+  | string
+  | number
+  | boolean
+  | null
+  | Measured<number | null>;
 
 /** One column of a table. */
 export interface Column {
@@ -28,6 +36,12 @@ export interface Column {
   readonly label?: string;
   /** Digits after the point; chosen from the value if absent. */
   readonly decimals?: number;
+  /** Unit of its numbers, shown in the heading. */
+  readonly unit?: string;
+  /** Which numbers are better, shown in the heading. */
+  readonly direction?: "higher" | "lower";
+  /** Place of the published numbers, shown in the heading. */
+  readonly where?: string;
 }
 
 /** Rows under named columns. */
@@ -38,9 +52,10 @@ export interface Table {
   readonly rows: readonly Readonly<Record<string, Cell>>[];
 }
 
+const PUBLISHED = ` class="published"`;
 const PARTS = ["low", "high", "n", "note", "published"] as const;
 
-function isMeasured(cell: Cell | undefined): cell is Measured {
+function isMeasured(cell: Cell | undefined): cell is Measured<number | null> {
   return typeof cell === "object" && cell !== null;
 }
 
@@ -114,12 +129,14 @@ export function formatNumber(value: number, decimals?: number): string {
 /**
  * Chooses digits after the point so that half the interval has two digits.
  *
- * @param cell a measured number
+ * @param cell ends of the interval
  * @returns digits after the point, or undefined if there is no interval
  */
-function intervalDecimals(cell: Measured): number | undefined {
-  if (cell.low === undefined || cell.high === undefined) return undefined;
-  const half = (cell.high - cell.low) / 2;
+export function intervalDecimals(
+  { low, high }: Pick<Measured<number | null>, "low" | "high">,
+): number | undefined {
+  if (typeof low !== "number" || typeof high !== "number") return undefined;
+  const half = (high - low) / 2;
   if (!(half > 0)) return undefined;
   return Math.min(6, Math.max(0, 1 - Math.floor(Math.log10(half))));
 }
@@ -133,7 +150,8 @@ function intervalDecimals(cell: Measured): number | undefined {
  * @param table columns and rows
  * @returns CSV text with CRLF line ends, as RFC 4180 has them
  * @throws {TypeError} if a row has a key that is no column
- * @throws {RangeError} if a number is not finite or a column is there twice
+ * @throws {RangeError} if a number is not finite or a column is there twice,
+ *   also by the names above
  */
 export function tableToCsv(table: Table): string {
   checkTable(table);
@@ -148,7 +166,7 @@ export function tableToCsv(table: Table): string {
     for (const part of PARTS) {
       const used = table.rows.some((row) => {
         const cell = row[key];
-        return isMeasured(cell) && cell[part] !== undefined;
+        return isMeasured(cell) && (cell[part] ?? null) !== null;
       });
       if (!used) continue;
       head.push(`${key}_${part}`);
@@ -157,6 +175,13 @@ export function tableToCsv(table: Table): string {
         return String((isMeasured(cell) ? cell[part] : undefined) ?? "");
       });
     }
+  }
+  const twice = head.find((name, index) => head.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new RangeError(
+      `Cannot write table: CSV column "${twice}" is there twice, rename the ` +
+        `column of that key`,
+    );
   }
   const lines = table.rows.map((row) => readers.map((read) => read(row)));
   return stringify([head, ...lines]);
@@ -186,22 +211,27 @@ function cellHtml(cell: Cell | undefined, decimals?: number): string {
     return `<td class="number">${formatNumber(cell, decimals)}</td>`;
   }
   const digits = decimals ?? intervalDecimals(cell);
-  const lines = [`<b>${formatNumber(cell.value, digits)}</b>`];
-  if (cell.low !== undefined && cell.high !== undefined) {
-    const low = formatNumber(cell.low, digits);
-    const high = formatNumber(cell.high, digits);
+  const lines = [
+    cell.value === null
+      ? "\u2013"
+      : `<b>${formatNumber(cell.value, digits)}</b>`,
+  ];
+  const [low, high] = [cell.low, cell.high].map((end) =>
+    typeof end === "number" ? formatNumber(end, digits) : undefined
+  );
+  if (low !== undefined && high !== undefined) {
     lines.push(`<small>[${low}, ${high}]</small>`);
-  } else if (cell.low !== undefined) {
-    lines.push(`<small>from ${formatNumber(cell.low, digits)}</small>`);
-  } else if (cell.high !== undefined) {
-    lines.push(`<small>to ${formatNumber(cell.high, digits)}</small>`);
+  } else if (low !== undefined) {
+    lines.push(`<small>from ${low}</small>`);
+  } else if (high !== undefined) {
+    lines.push(`<small>to ${high}</small>`);
   }
   if (cell.n !== undefined) {
     lines.push(`<small>n = ${formatNumber(cell.n)}</small>`);
   }
   if (cell.published !== undefined) {
     const paper = formatNumber(cell.published, decimals);
-    lines.push(`<small class="published">paper ${paper}</small>`);
+    lines.push(`<small${PUBLISHED}>paper ${paper}</small>`);
   }
   if (cell.note !== undefined) {
     lines.push(`<small>${escapeHtml(cell.note)}</small>`);
@@ -228,9 +258,19 @@ export function tableToHtml(table: Table, caption?: string): string {
       const cell = row[key];
       return typeof cell === "number" || isMeasured(cell);
     });
-  const head = table.columns.map(({ key, label }) => {
+  const head = table.columns.map((column) => {
+    const { key, label, unit, direction, where } = column;
     const kind = numeric(key) ? ` class="number"` : "";
-    return `<th scope="col"${kind}>${escapeHtml(label ?? key)}</th>`;
+    const small = (text: string, name = "") =>
+      `<small${name}>${escapeHtml(text)}</small>`;
+    const arrow = direction === "higher" ? "\u2191" : "\u2193";
+    return `<th scope="col"${kind}>${escapeHtml(label ?? key)}` +
+      (unit === undefined ? "" : small(`in ${unit}`)) +
+      (direction === undefined
+        ? ""
+        : small(`${arrow}\u00a0${direction}\u00a0is\u00a0better`)) +
+      (where === undefined ? "" : small(`paper: ${where}`, PUBLISHED)) +
+      `</th>`;
   });
   const lines = table.rows.map((row) => {
     const cells = table.columns.map(({ key, decimals }, index) => {

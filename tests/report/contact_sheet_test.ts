@@ -15,7 +15,7 @@ function plain(width: number, height: number, level: number): RgbImage {
 Deno.test("contactSheet puts each frame at its row and column", () => {
   const first = plain(3, 2, 10);
   first.data.set([1, 2, 3], (1 * 3 + 2) * 3); // last pixel
-  const { image } = contactSheet(
+  const { image, labels } = contactSheet(
     [
       { label: "a", images: [first, plain(3, 2, 20)] },
       { label: "b", images: [null, plain(3, 2, 40)] },
@@ -23,6 +23,11 @@ Deno.test("contactSheet puts each frame at its row and column", () => {
     ["t", "t+1"],
     2,
   );
+  assertEquals(labels, {
+    rows: ["a", "b"],
+    columns: ["t", "t+1"],
+    gaps: [[1, 0]],
+  });
   // Frames of 6 by 4 pixels, 2 pixels between them.
   assertEquals([image.width, image.height], [14, 10]);
   const at = (x: number, y: number): number[] => [

@@ -67,6 +67,53 @@ Deno.test("renderReport tells verdicts apart by text", () => {
   assert(html.indexOf("✗ does not hold") < sections, "claims come first");
 });
 
+Deno.test("renderReport writes values by name and doubts beside a verdict", () => {
+  const html = renderReport({
+    ...report(),
+    claims: [{
+      id: "kid",
+      text: "a",
+      verdict: "holds",
+      evidence: { Measured: "1 < 2", [EVIL]: EVIL },
+      doubt: EVIL,
+    }],
+  });
+  assertStringIncludes(html, "<dt>Measured</dt><dd>1 &lt; 2</dd>");
+  assertMatch(html, /✓ holds<\/span><span class="badge doubt">&lt;script/);
+  assertStringIncludes(html, "0 not tested; 1 in doubt.");
+  assertEquals(html.includes("<script"), false);
+});
+
+Deno.test("renderReport labels rows and columns of a picture", () => {
+  const html = renderReport({
+    ...report(),
+    sections: [{
+      title: "Pictures",
+      blocks: [{
+        kind: "media",
+        bytes: new Uint8Array([1, 2, 3]),
+        type: "image/png",
+        alt: "frames",
+        caption: "c",
+        labels: { rows: ["<a>", "b"], columns: ["t", EVIL], gaps: [[1, 0]] },
+      }],
+    }],
+  });
+  const cells = [
+    ...html.matchAll(/<(span class="\w+"|img)[^>]*area:([^"]*)"/g),
+  ];
+  assertEquals(cells.map(([, kind, area]) => `${kind} ${area}`), [
+    'span class="column" 1/2',
+    'span class="column" 1/3',
+    "img 2/2/span 2/span 2",
+    'span class="blank" 3/2',
+    'span class="row" 2/1',
+    'span class="row" 3/1',
+  ]);
+  assertStringIncludes(html, ">&lt;a&gt;</span>");
+  assertEquals(html.includes("<script"), false);
+});
+
 Deno.test("renderReport needs nothing outside the file", () => {
   const html = renderReport(report());
   const sources = [...html.matchAll(/\s(?:src|href|poster)="([^"]*)"/g)];

@@ -84,3 +84,48 @@ Deno.test("tableToHtml refuses what it could not show", () => {
     "twice",
   );
 });
+
+Deno.test("tableToHtml heads a column by unit, direction and place", () => {
+  const html = tableToHtml({
+    columns: [{
+      key: "shift",
+      unit: "<px>",
+      direction: "lower",
+      where: "Table <2>",
+    }],
+    rows: [{ shift: 1 }],
+  });
+  assertStringIncludes(
+    html,
+    `shift<small>in &lt;px&gt;</small><small>\u2193\u00a0lower\u00a0is` +
+      `\u00a0better</small><small class="published">paper: Table &lt;2&gt;`,
+  );
+});
+
+Deno.test("tables keep what is known of a number that is missing", () => {
+  const missing: Table = {
+    columns: [{ key: "kid" }],
+    rows: [{ kid: { value: null, low: null, high: 2, n: 3, published: 4 } }],
+  };
+  assertStringIncludes(
+    tableToHtml(missing),
+    `\u2013<small>to 2</small><small>n = 3</small>` +
+      `<small class="published">paper 4</small>`,
+  );
+  assertEquals(
+    tableToCsv(missing),
+    "kid,kid_high,kid_n,kid_published\r\n,2,3,4\r\n",
+  );
+});
+
+Deno.test("tableToCsv refuses a column that another one's interval would name", () => {
+  assertThrows(
+    () =>
+      tableToCsv({
+        columns: [{ key: "kid" }, { key: "kid_n" }],
+        rows: [{ kid: { value: 1, n: 2 }, kid_n: 3 }],
+      }),
+    RangeError,
+    'CSV column "kid_n" is there twice',
+  );
+});
