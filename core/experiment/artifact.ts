@@ -213,7 +213,12 @@ export class Artifacts {
     while (!(found instanceof Artifact)) {
       using lock = await Lock.take(`${folder}.lock`, {
         ...(interrupt === undefined ? {} : { interrupt }),
-        busy: () => log?.(`waits for another process that makes ${name}`),
+        busy: (isAlive) =>
+          log?.(
+            isAlive
+              ? `waits for another process that makes ${name}`
+              : `looks whether another process still makes ${name}`,
+          ),
       });
       // Another process may have made it while this one waited.
       found = await find();

@@ -82,7 +82,11 @@ export class CorruptedArtifact extends Error {
  */
 export function canonicalJson(value: unknown, place: string): string {
   if (Array.isArray(value)) {
-    const items = value.map((item, i) => canonicalJson(item, `${place}.${i}`));
+    // Array.from gives holes as undefined.
+    const items = Array.from(
+      value,
+      (item, i) => canonicalJson(item, `${place}.${i}`),
+    );
     return `[${items}]`;
   }
   const isPlain = typeof value === "object" && value !== null &&

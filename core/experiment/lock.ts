@@ -63,18 +63,20 @@ export class Lock implements Disposable {
    * Waits for the lock.
    *
    * @param path of its file, in a folder that exists
-   * @param options asked while waiting; told once if it must wait
+   * @param options asked while waiting; told once if it must wait, and whether
+   *   the holder is known to live, not just to have done so a moment ago
    * @throws {Interrupted} if it was asked to stop meanwhile
    */
   static async take(
     path: string,
-    options: { interrupt?: InterruptState; busy?: () => void } = {},
+    options: { interrupt?: InterruptState; busy?: (isAlive: boolean) => void } =
+      {},
   ): Promise<Lock> {
     const watch: Watch = {};
     for (let tries = 0;; tries++) {
       const lock = await Lock.try(path, watch);
       if (lock !== undefined) return lock;
-      if (tries === 0) options.busy?.();
+      if (tries === 0) options.busy?.(watch.excludedBy !== undefined);
       options.interrupt?.check();
       await pause(POLL);
     }

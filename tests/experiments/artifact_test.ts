@@ -163,6 +163,7 @@ Deno.test("Artifacts refuse what JSON would change in silence", () => {
     [{ a: [1, Infinity] }, "model.spec.a.1 as JSON: got Infinity;"],
     [{ a: new Float32Array(2) }, "got a Float32Array;"],
     [{ a: new Date(0) }, "got a Date;"],
+    [[, 1], "model.spec.0 as JSON: got undefined;"],
     [[undefined], "model.spec.0 as JSON: got undefined;"],
     [1n, "model.spec as JSON: got 1;"],
   ];
@@ -437,6 +438,10 @@ Deno.test("an artifact whose makers are killed is that of an uninterrupted one",
   await second.kill();
   const third = maker(root, 200, 0);
   await third.end();
+  assertStringIncludes(
+    third.lines[0]!,
+    "looks whether another process still makes model",
+  );
   await whole.end();
   assertEquals(third.lines.includes("begins"), false);
   assertEquals(third.lines.includes("step 5"), false);
