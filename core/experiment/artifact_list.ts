@@ -1,0 +1,217 @@
+/**
+ * Which artifacts there are, which runs need them, and how they go.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import {
+  type ArtifactRecord,
+  isThere,
+  RECORD,
+  whereAllowed,
+} from "./artifact_files.ts";
+import { Lock } from "./lock.ts";
+import { readJson } from "./run_directory.ts";
+
+/** A run that needs an artifact. */
+export interface ArtifactUser {
+  /** Name of the experiment. */
+  readonly experiment: string;
+  /** Folder of the run. */
+  readonly run: string;
+}
+
+/** Since when a run needs an artifact. */
+export interface ArtifactUse extends ArtifactUser {
+  /** When it first did, in ISO 8601. */
+  readonly date: string;
+}
+
+/**
+ * Notes once, beside an artifact, that a run needs it.
+ *
+ * @param folder of the artifact, which need not be made yet
+ * @param user the run; nothing is noted without one
+ */
+export async function noteUse(
+  folder: string,
+  user?: ArtifactUser,
+): Promise<void> {
+  if (user === undefined) return;
+  const { experiment, run } = user;
+  const known = await readUses(folder);
+  if (known.some((use) => use.experiment === experiment && use.run === run)) {
+    return;
+  }
+  const use = { experiment, run, date: new Date().toISOString() };
+  // One write at the end of the file, since others may write at this moment. It
+  // begins a line of its own, in case a kill cut the last one.
+  const line = `\n${JSON.stringify(use)}\n`;
+  await whereAllowed(
+    Deno.writeTextFile(usesPath(folder), line, { append: true }),
+  );
+}
+
+function usesPath(folder: string): string {
+  return `${folder}.uses.jsonl`;
+}
+
+/** Reads which runs need an artifact. */
+async function readUses(folder: string): Promise<ArtifactUse[]> {
+  const text = await Deno.readTextFile(usesPath(folder)).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  });
+  return text.split("\n").flatMap((line) => {
+    try {
+      return [JSON.parse(line) as ArtifactUse];
+    } catch {
+      return []; // blank, or cut by a kill
+    }
+  });
+}
+
+/** One of the artifacts of a folder. */
+export interface ListedArtifact {
+  /** What it is. */
+  readonly kind: string;
+  /** Digest of what decides it. */
+  readonly digest: string;
+  /**
+   * Whether it is whole, is being made, waits for its maker to go on, has no
+   * record that can be read, or was not removed to the end.
+   */
+  readonly state: "whole" | "being made" | "partial" | "damaged" | "removed";
+  /** Its folder. */
+  readonly path: string;
+  /** Size of all its files. */
+  readonly bytes: number;
+  /** When it was finished, or last worked on, in ISO 8601. */
+  readonly date: string;
+  /** What is known of it, as far as that can be read. */
+  readonly record: Partial<ArtifactRecord>;
+  /** Runs that need it. */
+  readonly uses: readonly ArtifactUse[];
+  /**
+   * Whether the folder of such a run is still there, or something that is
+   * needed is made from it.
+   */
+  readonly isNeeded: boolean;
+}
+
+/** Size of the files in a folder, and the last change of one of them. */
+async function sizeOf(folder: string): Promise<[number, number]> {
+  let [bytes, changed] = [0, 0];
+  for await (const entry of Deno.readDir(folder)) {
+    const path = join(folder, entry.name);
+    const { size, mtime } = await Deno.stat(path);
+    const [own, last] = entry.isDirectory
+      ? await sizeOf(path)
+      : [size, Number(mtime)];
+    bytes += own;
+    changed = Math.max(changed, last);
+  }
+  return [bytes, changed];
+}
+
+/** Whether the folder of a run is there, or lies where this may not look. */
+async function isKept({ run }: ArtifactUse): Promise<boolean> {
+  return await isThere(run).catch(() => true);
+}
+
+async function look(
+  root: string,
+  kind: string,
+  name: string,
+): Promise<ListedArtifact | undefined> {
+  const [, digest, ending] =
+    /^([0-9a-f]{64})(\.partial|\.removed)?$/.exec(name) ?? [];
+  if (digest === undefined) return undefined;
+  const path = join(root, kind, name);
+  const folder = join(root, kind, digest);
+  const read = await readJson(join(path, RECORD)).catch(() => undefined);
+  const record = (read ?? {}) as Partial<ArtifactRecord>;
+  const [bytes, changed] = await sizeOf(path);
+  const state = ending === ".removed"
+    ? "removed"
+    : ending === undefined
+    ? record.files === undefined ? "damaged" : "whole"
+    : await Lock.isTaken(`${folder}.lock`)
+    ? "being made"
+    : "partial";
+  const uses = await readUses(folder);
+  const date = record.date ?? new Date(changed).toISOString();
+  const isUsed = (await Promise.all(uses.map(isKept))).includes(true);
+  const isNeeded = state !== "removed" && isUsed;
+  return { kind, digest, state, path, bytes, date, record, uses, isNeeded };
+}
+
+/**
+ * Lists artifacts by kind, the oldest first; also those that are not finished.
+ *
+ * @param root folder of artifacts, which need not exist
+ */
+export async function listArtifacts(root: string): Promise<ListedArtifact[]> {
+  const list: ListedArtifact[] = [];
+  for (const kind of await foldersIn(root)) {
+    for (const name of await foldersIn(join(root, kind))) {
+      const artifact = await look(root, kind, name);
+      if (artifact !== undefined) list.push(artifact);
+    }
+  }
+  const needed = new Set<string>();
+  const need = ({ digest, record }: ListedArtifact) => {
+    if (needed.has(digest)) return;
+    needed.add(digest);
+    for (const origin of list) {
+      if (record.from?.includes(origin.digest)) need(origin);
+    }
+  };
+  for (const artifact of list) if (artifact.isNeeded) need(artifact);
+  return list
+    .map((artifact) => ({
+      ...artifact,
+      isNeeded: artifact.state !== "removed" && needed.has(artifact.digest),
+    }))
+    .sort((a, b) =>
+      a.kind === b.kind ? a.date < b.date ? -1 : 1 : a.kind < b.kind ? -1 : 1
+    );
+}
+
+async function foldersIn(folder: string): Promise<string[]> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(folder));
+    return entries.filter((entry) => entry.isDirectory)
+      .map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/**
+ * Removes an artifact, unless a process makes it at this moment. A kill
+ * meanwhile leaves nothing that could be taken for a whole one.
+ *
+ * @param artifact which
+ * @returns whether it is gone
+ */
+export async function removeArtifact(
+  { path }: ListedArtifact,
+): Promise<boolean> {
+  const folder = path.replace(/\.(partial|removed)$/, "");
+  if (await Lock.isTaken(`${folder}.lock`)) return false;
+  using _ = await Lock.take(`${folder}.lock`);
+  const removed = `${folder}.removed`;
+  if (path !== removed) {
+    await Deno.remove(removed, { recursive: true }).catch(() => {});
+    await Deno.rename(path, removed);
+  }
+  await Deno.remove(removed, { recursive: true });
+  for (const other of [folder, `${folder}.partial`]) {
+    if (await isThere(other)) return true;
+  }
+  await Deno.remove(usesPath(folder)).catch(() => {});
+  return true;
+}
