@@ -34,6 +34,7 @@
 
 export type { BufferPool, Memory } from "./core/gpu/buffer_pool.ts";
 export {
+  type Backend,
   Gpu,
   type GpuOptions,
   type OperandSource,

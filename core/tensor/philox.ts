@@ -140,7 +140,7 @@ export class Key {
  *
  * @param stream name of what is drawn, such as "noise"
  * @param seed the run's seed, a non-negative integer below 2^53
- * @param indices further integers, such as step or window
+ * @param indices further integers, such as a step, or names, such as a scene's
  * @throws {RangeError} if a number is not such an integer
  * @example
  * ```ts
@@ -149,19 +149,31 @@ export class Key {
  * noise.normal(0); // the same on every machine
  * ```
  */
-export function key(stream: string, seed: number, ...indices: number[]): Key {
+export function key(
+  stream: string,
+  seed: number,
+  ...indices: (number | string)[]
+): Key {
   for (const index of [seed, ...indices]) {
+    if (typeof index === "string") continue;
     if (!Number.isSafeInteger(index) || index < 0) {
       throw new RangeError(
         `Cannot make the random key "${stream}": ${index} must be a non-negative integer`,
       );
     }
   }
-  let hash = 0x811c9dc5; // FNV-1a of the name
-  for (const byte of new TextEncoder().encode(stream)) {
+  let result = new Key([hashOf(stream), 0x77616374]).fold(seed);
+  for (const index of indices) {
+    result = result.fold(typeof index === "string" ? hashOf(index) : index);
+  }
+  return result;
+}
+
+/** FNV-1a of a name, 32 bits. */
+function hashOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) {
     hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   }
-  let result = new Key([hash, 0x77616374]).fold(seed);
-  for (const index of indices) result = result.fold(index);
-  return result;
+  return hash;
 }

@@ -42,6 +42,8 @@ export interface WindowPart {
   readonly rows: readonly number[];
   /** Scene of each window. */
   readonly scenes: readonly string[];
+  /** Keyframe of its scene that each window begins with. */
+  readonly starts: readonly number[];
 }
 
 /** A dataset cut into windows. */
@@ -95,6 +97,7 @@ function part(
     actions: Float32Array.from(actions),
     rows: cut.map((window) => (first[window.scene] ?? 0) + window.start),
     scenes: cut.map((window) => window.sceneName),
+    starts: cut.map((window) => window.start),
   };
 }
 

@@ -4,7 +4,7 @@ import { type Key, key } from "../../core/tensor/philox.ts";
 import { normal } from "../../core/tensor/random.ts";
 import type { WindowTokens } from "../../core/training/window_tokens.ts";
 import type { Mode } from "../../core/training/world_model.ts";
-import { type PreparedData, spaced } from "./data.ts";
+import { type PreparedData, spaced, type WindowPart } from "./data.ts";
 import type { Context, FrontierParams } from "./params.ts";
 import { type RecipeSeed, stageName, trained } from "./train.ts";
 
@@ -92,9 +92,28 @@ export interface Futures
 /** Training windows that calibration samples, and test windows sampled again. */
 function chosenWindows(params: FrontierParams, { data }: PreparedData) {
   return {
-    calibrationRows: spaced(data.train.rows, params.calibrationWindows),
+    chosen: spaced([...data.train.rows.keys()], params.calibrationWindows),
     several: spaced([...data.test.rows.keys()], params.diversityWindows),
   };
+}
+
+/**
+ * The noise of a window: the same whatever other windows and scenes there are.
+ *
+ * @param stream what is sampled
+ * @param seed of the run
+ * @param part of the dataset
+ * @param window number in the part
+ * @param sample which of several samples of the window, if there are
+ */
+export function windowNoise(
+  stream: string,
+  seed: number,
+  { scenes, starts }: Pick<WindowPart, "scenes" | "starts">,
+  window: number,
+  ...sample: number[]
+): Key {
+  return key(stream, seed, scenes[window]!, starts[window]!, ...sample);
 }
 
 /** All that is predicted of one recipe and seed. */
@@ -104,20 +123,26 @@ function rolloutsOf(
   of: RecipeSeed,
 ): Record<FutureKind, Rollout> {
   const { seed } = of;
-  const { rows } = prepared.data.test;
+  const { train, test } = prepared.data;
   const { diversitySamples, guidance } = params;
-  const { calibrationRows, several } = chosenWindows(params, prepared);
-  const draws = (stream: string, list: readonly number[]): Draw[] =>
-    list.map((row) => ({ row, noise: key(stream, seed, row) }));
-  const further = several.flatMap((window): Draw[] => {
-    const row = rows[window]!;
-    return Array.from(
-      { length: diversitySamples - 1 },
-      (_, k) => ({ row, noise: key("further sampling", seed, row, k) }),
-    );
+  const { chosen, several } = chosenWindows(params, prepared);
+  const draw = (
+    stream: string,
+    part: WindowPart,
+    window: number,
+    ...sample: number[]
+  ): Draw => ({
+    row: part.rows[window]!,
+    noise: windowNoise(stream, seed, part, window, ...sample),
   });
-  const noisy = draws("test sampling", rows);
-  const plain = rows.map((row) => ({ row }));
+  const further = several.flatMap((window) =>
+    Array.from(
+      { length: diversitySamples - 1 },
+      (_, k) => draw("further sampling", test, window, k),
+    )
+  );
+  const noisy = test.rows.map((_, i) => draw("test sampling", test, i));
+  const plain = test.rows.map((row) => ({ row }));
   const rollout = (
     kind: FutureKind,
     mode: Mode,
@@ -137,7 +162,7 @@ function rolloutsOf(
     calibration: rollout(
       "calibration",
       "diffusion",
-      draws("calibration sampling", calibrationRows),
+      chosen.map((i) => draw("calibration sampling", train, i)),
       { tokens: prepared.train.tokens },
     ),
     moreRaw: rollout("moreRaw", "diffusion", further),
@@ -216,9 +241,11 @@ export async function openFutures(
     stores[kind] = await LatentStore.open(shards);
   }
   const opened = stores as Record<FutureKind, LatentStore>;
+  const { chosen, several } = chosenWindows(context.params, prepared);
   return {
     ...opened,
-    ...chosenWindows(context.params, prepared),
+    several,
+    calibrationRows: chosen.map((window) => prepared.data.train.rows[window]!),
     [Symbol.dispose]() {
       for (const store of Object.values(opened)) store[Symbol.dispose]();
     },
