@@ -173,16 +173,21 @@ export * from "./core/diffusion/ddim.ts";
 export * from "./core/diffusion/guidance.ts";
 export * from "./core/diffusion/noise_schedule.ts";
 export * from "./core/diffusion/objective.ts";
+export type { LatentRows } from "./core/data/latents.ts";
 export * from "./core/data/nuscenes.ts";
 export * from "./core/data/scene.ts";
 export * from "./core/data/splits.ts";
 export * from "./core/data/windows.ts";
 export * from "./core/metrics/cosine.ts";
+export * from "./core/metrics/energy.ts";
 export * from "./core/metrics/features.ts";
 export * from "./core/metrics/fid.ts";
 export * from "./core/metrics/kid.ts";
+export * from "./core/metrics/motion.ts";
 export * from "./core/metrics/neighbors.ts";
 export * from "./core/metrics/sharpness.ts";
+export * from "./core/metrics/shift.ts";
+export * from "./core/metrics/spearman.ts";
 export * from "./core/metrics/ssim.ts";
 export {
   bootstrapInterval,
