@@ -154,6 +154,7 @@ export * from "./core/encoders/frozen.ts";
 export * from "./core/encoders/inception_blocks.ts";
 export * from "./core/encoders/inception_v3.ts";
 export * from "./core/encoders/known_names.ts";
+export * from "./core/encoders/lpips.ts";
 export * from "./core/encoders/mod.ts";
 export * from "./core/encoders/open_autoencoder.ts";
 export * from "./core/encoders/projection.ts";
