@@ -12,8 +12,10 @@ import {
   runCommand,
   seedNumber,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
+import { Interrupt } from "../core/experiment/interrupt.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
+import { checkFolder } from "../core/experiment/run_directory.ts";
 
 const HELP = `data:driveworld: draws the embedded world in nuScenes' layout
 
@@ -23,7 +25,7 @@ const HELP = `data:driveworld: draws the embedded world in nuScenes' layout
   --size WxH      pixels of a frame (64x64)
 
 The first 80 % of the scenes are for training, 10 % for validation, the rest
-for testing.`;
+for testing. Interrupted, the same command goes on.`;
 
 const Options = z.strictObject({
   _: z.tuple([], "options begin with --"),
@@ -39,7 +41,9 @@ async function draw(args: readonly string[]): Promise<void> {
   const seeds = Array.from({ length: scenes }, (_, i) => seed + i);
   const train = Math.min(scenes - 2, Math.round(0.8 * scenes));
   const val = Math.max(1, Math.round(0.1 * scenes));
-  using gpu = await Gpu.open();
+  await checkFolder(out, "--out");
+  using gpu = await openDevice();
+  using interrupt = await Interrupt.open();
   const line = new ProgressLine("draw", () => gpu.memory().bytes);
   await writeDriveworld(gpu, out, {
     train: seeds.slice(0, train),
@@ -47,6 +51,7 @@ async function draw(args: readonly string[]): Promise<void> {
     test: seeds.slice(Math.min(scenes - 1, train + val)),
     size: [width, height],
     progress: (done, total) => line.update({ done, total }),
+    check: () => interrupt.check(),
   });
   line.end();
   console.log(`${scenes} scenes of 40 frames are in ${out}`);

@@ -18,6 +18,7 @@ import {
   runCommand,
   seedNumber,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { nearest, UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import {
@@ -27,10 +28,10 @@ import {
   writeRows,
 } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
-import { digestText } from "../core/experiment/run_directory.ts";
+import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
 import { readWeights } from "../core/formats/weights.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
+import type { Gpu } from "../core/gpu/gpu.ts";
 import { noGrad } from "../core/tensor/autograd.ts";
 import { zeros } from "../core/tensor/create.ts";
 import type { Tensor } from "../core/tensor/tensor.ts";
@@ -55,6 +56,7 @@ ${LIST}
   --project SEED        project to 384 by the frozen orthogonal map of a seed
   --half                keep matrices as 16-bit floats
   --batch N             images at once (8; a clip counts as one)
+  --cache DIR           working folder (runs/embed)
   --allow-missing       write even if more than 1 % cannot be read
 
 Interrupted, the same command goes on. Unreadable images are named and left
@@ -78,6 +80,7 @@ const Options = z.strictObject({
   project: seedNumber.optional(),
   half: z.boolean().default(false),
   batch: positiveInteger.default(8),
+  cache: z.string().default(join("runs", "embed")),
   allowMissing: z.boolean().default(false),
 });
 
@@ -130,13 +133,14 @@ async function embed(args: readonly string[]): Promise<void> {
     : entry.recommended ?? entry.frames;
   const { side, crop, filter } = frames;
   await checkOutput(output);
+  await checkFolder(options.cache, "--cache");
   const path = await weightsOf(name, options.weights);
   using source = await openImages(input, {
     size: [side, side],
     crop,
     filter,
   }, clip);
-  using gpu = await Gpu.open();
+  using gpu = await openDevice();
   using network: Encoder = entry.create(side);
   if (tokens && network.spatialTokens === undefined) {
     throw new UsageError(`Cannot use --tokens: ${name} has no grid of tokens`);
@@ -169,9 +173,9 @@ async function embed(args: readonly string[]): Promise<void> {
       half,
     ]),
   );
-  const folder = join("runs", "embed", key.slice(0, 16));
+  const folder = join(options.cache, key.slice(0, 16));
 
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const line = new ProgressLine(name, () => gpu.memory().bytes);
   // Inception truncates to levels: a quarter of one keeps them.
   const lift = network instanceof InceptionV3 ? 0.25 : 0;

@@ -18,6 +18,7 @@ import {
   positiveInteger,
   runCommand,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import {
@@ -27,13 +28,14 @@ import {
 } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
 import {
+  checkFolder,
   digestSources,
   digestText,
   writeAtomic,
 } from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
 import { readWeights } from "../core/formats/weights.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
+import type { Gpu } from "../core/gpu/gpu.ts";
 import type { Features } from "../core/metrics/features.ts";
 import { fid } from "../core/metrics/fid.ts";
 import { kid } from "../core/metrics/kid.ts";
@@ -52,11 +54,12 @@ const HELP = `fid: FID and KID of the images of two folders
   --subset-size N   images of a KID subset (50, or all if fewer)
   --allow-missing   score even if more than 1 % of the images cannot be read
   --json FILE       also write the numbers there
+  --cache DIR       folder that features are kept in (runs/fid-features)
 
-Features are kept in runs/fid-features under a digest of the images' names and
-content, the weights and the size: a folder is embedded once. Remove that
-folder at any time. Interrupted, the same command goes on. Unreadable images
-are named and left out.`;
+Features are kept under a digest of the images' names and content, the weights
+and the size: images are embedded once. Remove that folder at any time.
+Interrupted, the same command goes on. Unreadable images are named and left
+out.`;
 
 const Options = z.strictObject({
   _: z.tuple([z.string(), z.string()], "name two folders"),
@@ -68,6 +71,7 @@ const Options = z.strictObject({
   subsetSize: positiveInteger.min(2, "it needs at least 2").optional(),
   allowMissing: z.boolean().default(false),
   json: z.string().optional(),
+  cache: z.string().default(join("runs", "fid-features")),
 });
 
 const DEMO = fromFileUrl(
@@ -135,6 +139,7 @@ async function featuresOf(
   folder: string,
   source: ImageSource,
   key: string,
+  cache: string,
   side: number,
   shouldStop: () => boolean,
 ): Promise<Embedded | undefined> {
@@ -146,7 +151,7 @@ async function featuresOf(
     source,
     network: title,
     side,
-    folder: join("runs", "fid-features", key.slice(0, 16)),
+    folder: join(cache, key.slice(0, 16)),
     digest: key,
     shard: SHARD,
     batch: IMAGES_AT_ONCE,
@@ -174,9 +179,10 @@ async function score(args: readonly string[]): Promise<void> {
     args,
   );
   checkFlags(options);
-  const { _: folders, subsets, subsetSize, json } = options;
+  const { _: folders, subsets, subsetSize, json, cache } = options;
   const weights = options.weights ?? DEMO;
-  if (json !== undefined) await checkWritable(json);
+  if (json !== undefined) await checkWritable(json, "--json");
+  await checkFolder(cache, "--cache");
   using file = await readWeights(weights);
   const isSmall = isDemoFeatures(file);
   const size = options.size ?? (isSmall ? DEMO_SIDE : 256);
@@ -198,13 +204,13 @@ async function score(args: readonly string[]): Promise<void> {
     [folders[1], second] as [string, ImageSource],
   ];
   checkCounts(sources, subsetSize);
-  using gpu = await Gpu.open();
+  using gpu = await openDevice();
   using network = isSmall ? new DemoFeatureNet() : new InceptionV3();
   await network.load(gpu, file);
   const digest = await digestFile(weights);
   const root = fromFileUrl(new URL("..", import.meta.url));
   const code = await digestSources(root);
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const name = isSmall
     ? file.metadata.title ?? "the demo's feature network, not Inception"
     : "Inception-v3";
@@ -220,6 +226,7 @@ async function score(args: readonly string[]): Promise<void> {
       folder,
       source,
       key,
+      cache,
       size,
       () => interrupt.requested,
     );

@@ -5,22 +5,18 @@
  * @module
  */
 
-import { join } from "@std/path";
 import type { Share } from "../core/data/latents.ts";
 import {
   defineExperiment,
   type ExperimentContext,
   main,
 } from "../core/experiment/experiment.ts";
-import type { CommonFlags } from "../core/experiment/flags.ts";
 import { laneCount, Lanes } from "../core/experiment/lanes.ts";
-import { digestFile } from "../core/formats/digest.ts";
 import type { Mode } from "../core/training/world_model.ts";
 import {
   embeddedWorld,
   type EncodingFacts,
   type PreparedData,
-  readWindows,
 } from "./frontier/data.ts";
 import type { FrontierJobs } from "./frontier/lane.ts";
 import {
@@ -97,12 +93,14 @@ class Team implements Disposable {
 
 /** Draws the embedded world, unless a dataset was given or it was drawn. */
 async function draw(context: Context, team: Team): Promise<void> {
-  const { gpu, params, flags } = context;
+  const { gpu, params, flags, interrupt } = context;
   if (flags.data !== undefined) return;
   const label = "draw the embedded world";
   const shares = team.shares().map((share) => ({ input: { share }, label }));
   await team.all(label, "draw", shares);
-  await embeddedWorld(gpu, flags.cache, params, {});
+  await embeddedWorld(gpu, flags.cache, params, {
+    check: () => interrupt.check(),
+  });
 }
 
 /** Fine-tunes the networks that need it; says how the features were. */
@@ -227,21 +225,6 @@ async function gather(
   };
 }
 
-async function inputs(
-  params: FrontierParams,
-  flags: CommonFlags,
-): Promise<Record<string, string>> {
-  const digests: Record<string, string> = {};
-  for (const [name, path] of Object.entries(flags.files)) {
-    digests[name] = await digestFile(path);
-  }
-  digests.data = flags.data === undefined
-    ? "embedded world"
-    : (await readWindows(flags.data, join(flags.cache, "index"), params))
-      .digest;
-  return digests;
-}
-
 /** `deno task exp:frontier`. */
 export const frontier = defineExperiment<FrontierParams>({
   name: "frontier",
@@ -256,7 +239,6 @@ export const frontier = defineExperiment<FrontierParams>({
       "weights of the FID Inception-v3 (.pth, safetensors), or of train:features",
   },
   plan: planFrontier,
-  inputs,
   run,
 });
 

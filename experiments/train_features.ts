@@ -12,7 +12,7 @@ import { frameScene } from "../core/data/driveworld/frame.ts";
 import { renderFrames } from "../core/data/driveworld/render.ts";
 import { makeWorld } from "../core/data/driveworld/world.ts";
 import { readNuscenes } from "../core/data/nuscenes.ts";
-import { splitScenes } from "../core/data/splits.ts";
+import { checkPart, readSplit, splitScenes } from "../core/data/splits.ts";
 import {
   parseCommand,
   positiveInteger,
@@ -20,17 +20,18 @@ import {
   runCommand,
   seedNumber,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
-import { digestText } from "../core/experiment/run_directory.ts";
+import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
 import { digestBytes } from "../core/formats/digest.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
+import type { Gpu } from "../core/gpu/gpu.ts";
 import type {
   FrameTargets,
   LabelledFrames,
 } from "../core/training/scene_features.ts";
-import { ownSplit, readFrames } from "./frontier/data.ts";
+import { readFrames } from "./frontier/data.ts";
 import { tuneFeatures } from "./frontier/tune_features.ts";
 
 const HELP = `train:features: trains the small feature network of FID and KID
@@ -44,6 +45,7 @@ const HELP = `train:features: trains the small feature network of FID and KID
   --batch N         frames of a step, a multiple of 8 (64)
   --lr X            peak learning rate of AdamW (0.003)
   --seed S          of weights, order, damage and dropout (0)
+  --cache DIR       indexes and checkpoints (data)
 
 Its numbers are not those of Inception-v3: the report names the network that
 scored. Interrupted, the same command goes on from the last checkpoint.`;
@@ -60,6 +62,7 @@ const Options = z.strictObject({
   batch: positiveInteger.multipleOf(8, "it needs a multiple of 8").default(64),
   lr: positiveNumber.default(3e-3),
   seed: seedNumber.default(0),
+  cache: z.string().default("data"),
 });
 
 /** Side of the frames, in pixels. */
@@ -77,6 +80,7 @@ async function drawnFrames(
   const scenes: number[] = [];
   const targets: FrameTargets[] = [];
   for (let seed = 0; seed < count; seed++) {
+    report(seed, count);
     const world = makeWorld(seed);
     const seen = drive(world).filter((_, i) => i % 10 === 0)
       .map((state) => frameScene(world, state));
@@ -103,7 +107,6 @@ async function drawnFrames(
         ],
       });
     }
-    report(seed + 1, count);
   }
   const levels = new Uint8Array(
     parts.reduce((sum, { length }) => sum + length, 0),
@@ -117,41 +120,50 @@ async function drawnFrames(
 }
 
 /** Training scenes of a recorded dataset. */
-async function recordedFrames(root: string): Promise<LabelledFrames> {
-  const dataset = await readNuscenes(root, { cache: "data/index" });
-  const { train } = splitScenes(dataset, await ownSplit(root));
+async function recordedFrames(
+  root: string,
+  cache: string,
+  report: Report,
+): Promise<LabelledFrames> {
+  const dataset = await readNuscenes(root, { cache: join(cache, "index") });
+  const split = splitScenes(dataset, await readSplit(root));
+  checkPart(root, dataset, split, "train");
+  const { train } = split;
   const frames = train.flatMap(({ keyframes }, scene) =>
     keyframes.map(({ imagePath }) => ({ scene, imagePath }))
   );
   const paths = frames.map(({ imagePath }) => imagePath);
   using loader = new FrameLoader();
   return {
-    levels: await readFrames(loader, root, paths, SIZE, "bicubic"),
+    levels: await readFrames(loader, root, paths, SIZE, "bicubic", report),
     scenes: frames.map(({ scene }) => scene),
     nScenes: train.length,
   };
 }
 
 async function train(args: readonly string[]): Promise<void> {
-  const options = parseCommand(Options, [], args);
+  const { cache, ...options } = parseCommand(Options, [], args);
   const { out, data, steps, batch, lr, seed } = options;
   await checkOutput(out, "--out");
-  using gpu = await Gpu.open();
-  using interrupt = new Interrupt();
+  await checkFolder(cache, "--cache");
+  using gpu = await openDevice();
+  using interrupt = await Interrupt.open();
   const reading = new ProgressLine("frames", () => gpu.memory().bytes);
+  const report: Report = (done, total) => {
+    const waitsFor = data === undefined ? {} : { waitsFor: "reading" };
+    reading.update({ done, total, ...waitsFor });
+    interrupt.check();
+  };
   const frames = data === undefined
-    ? await drawnFrames(gpu, options.scenes, (done, total) => {
-      reading.update({ done, total });
-      interrupt.check();
-    })
-    : await recordedFrames(data);
+    ? await drawnFrames(gpu, options.scenes, report)
+    : await recordedFrames(data, cache, report);
   reading.end();
   const { scenes, targets } = frames;
   const levels = digestBytes(frames.levels);
   const key = await digestText(
     JSON.stringify([options, levels, scenes, targets]),
   );
-  const folder = join("runs", "train-features", key.slice(0, 16));
+  const folder = join(cache, "train-features", key.slice(0, 16));
   await Deno.mkdir(folder, { recursive: true });
   const line = new ProgressLine("train", () => gpu.memory().bytes);
   const named = data === undefined ? "the embedded world" : basename(data);
@@ -166,8 +178,9 @@ async function train(args: readonly string[]): Promise<void> {
       title:
         `the demo's feature network, trained on ${named} (192 features, not Inception)`,
     },
-    progress: ({ step, loss }) =>
-      line.update({ done: step, total: steps, loss }),
+    progress: ({ step, steps, ...loss }) =>
+      line.update({ done: step, total: steps, ...loss }),
+    check: () => interrupt.check(),
     shouldStop: () => interrupt.requested,
   });
   line.end();

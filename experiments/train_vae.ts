@@ -7,7 +7,7 @@
 import { basename, join } from "@std/path";
 import { z } from "zod";
 import type { Scene } from "../core/data/scene.ts";
-import { splitScenes } from "../core/data/splits.ts";
+import { checkPart, readSplit, splitScenes } from "../core/data/splits.ts";
 import { readNuscenes } from "../core/data/nuscenes.ts";
 import {
   parseCommand,
@@ -16,18 +16,13 @@ import {
   runCommand,
   seedNumber,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import { checkOutput } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
-import { digestText } from "../core/experiment/run_directory.ts";
+import { checkFolder, digestText } from "../core/experiment/run_directory.ts";
 import { digestBytes, digestFile } from "../core/formats/digest.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
-import {
-  embeddedWorld,
-  ownSplit,
-  spacedFrames,
-  worldFolder,
-} from "./frontier/data.ts";
+import { embeddedWorld, spacedFrames, worldFolder } from "./frontier/data.ts";
 import { frontierPresets } from "./frontier/params.ts";
 import { SHIPPED_VAE, tuneVae } from "./frontier/tune_vae.ts";
 
@@ -44,6 +39,7 @@ const HELP = `train:vae: trains the small autoencoder of the demo
                     (8000)
   --seed S          of weights, order, flips and noise (0)
   --size N          side of a frame in pixels, a multiple of 8 (64)
+  --cache DIR       drawn worlds, indexes and checkpoints (data)
 
 A step takes about a second on two cores. Interrupted, the same command goes
 on from the last checkpoint.`;
@@ -62,43 +58,46 @@ const Options = z.strictObject({
   frames: positiveInteger.default(8000),
   seed: seedNumber.default(0),
   size: positiveInteger.multipleOf(8, "it needs a multiple of 8").default(64),
+  cache: z.string().default("data"),
 });
 
 async function train(args: readonly string[]): Promise<void> {
-  const options = parseCommand(Options, [], args);
+  const { cache, ...options } = parseCommand(Options, [], args);
   const { out, data, batch, seed, size } = options;
   await checkOutput(out, "--out");
+  await checkFolder(cache, "--cache");
   const weights = options.weights === "shipped" ? SHIPPED_VAE : options.weights;
   const steps = options.steps ?? (weights === undefined ? 8000 : 400);
   const lr = options.lr ?? (weights === undefined ? 2e-3 : 5e-4);
-  using gpu = await Gpu.open();
-  using interrupt = new Interrupt();
+  using gpu = await openDevice();
+  using interrupt = await Interrupt.open();
   const demo = frontierPresets.demo;
   const drawing = new ProgressLine("draw", () => gpu.memory().bytes);
   const sizes = { ...demo, size };
-  const root = data ?? worldFolder("data", sizes);
+  const root = data ?? worldFolder(cache, sizes);
   if (data === undefined) {
-    await embeddedWorld(gpu, "data", sizes, {
-      progress: (done, total) => {
-        drawing.update({ done, total });
-        interrupt.check();
-      },
+    await embeddedWorld(gpu, cache, sizes, {
+      progress: (done, total) => drawing.update({ done, total }),
+      check: () => interrupt.check(),
     });
     drawing.end();
   }
-  const dataset = await readNuscenes(root, { cache: "data/index" });
-  const split = splitScenes(dataset, await ownSplit(root));
+  const dataset = await readNuscenes(root, { cache: join(cache, "index") });
+  const split = splitScenes(dataset, await readSplit(root));
+  const heldPart = split.val.length > 0 ? "val" : "test";
+  checkPart(root, dataset, split, "train");
+  checkPart(root, dataset, split, heldPart);
   const reading = new ProgressLine("read frames", () => gpu.memory().bytes);
   const framesOf = (scenes: readonly Scene[], most: number) => {
     const keyframes = scenes.flatMap((scene) => scene.keyframes);
     const paths = keyframes.map((keyframe) => keyframe.imagePath);
-    return spacedFrames(root, paths, size, most);
+    return spacedFrames(root, paths, size, most, (done, total) => {
+      reading.update({ done, total, waitsFor: "reading" });
+      interrupt.check();
+    });
   };
   const frames = await framesOf(split.train, options.frames);
-  const held = await framesOf(
-    split.val.length > 0 ? split.val : split.test,
-    100,
-  );
+  const held = await framesOf(split[heldPart], 100);
   reading.end();
   const from = weights === undefined
     ? "random weights"
@@ -110,7 +109,7 @@ async function train(args: readonly string[]): Promise<void> {
       lr,
     }]),
   );
-  const folder = join("runs", "train-vae", key.slice(0, 16));
+  const folder = join(cache, "train-vae", key.slice(0, 16));
   await Deno.mkdir(folder, { recursive: true });
   const line = new ProgressLine("train", () => gpu.memory().bytes);
   const result = await tuneVae(gpu, {
@@ -134,8 +133,9 @@ async function train(args: readonly string[]): Promise<void> {
         ? "the demo's VAE, trained here"
         : `the demo's VAE, trained on frames of ${basename(data)}`,
     },
-    progress: ({ step, loss }) =>
-      line.update({ done: step, total: steps, loss }),
+    progress: ({ step, steps, ...loss }) =>
+      line.update({ done: step, total: steps, ...loss }),
+    check: () => interrupt.check(),
     shouldStop: () => interrupt.requested,
   });
   line.end();

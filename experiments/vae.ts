@@ -17,6 +17,7 @@ import {
   positiveInteger,
   runCommand,
 } from "../core/experiment/command.ts";
+import { openDevice } from "../core/experiment/device.ts";
 import { UsageError } from "../core/experiment/flags.ts";
 import { Interrupt } from "../core/experiment/interrupt.ts";
 import {
@@ -27,12 +28,16 @@ import {
   writeRows,
 } from "../core/experiment/output.ts";
 import { ProgressLine } from "../core/experiment/progress.ts";
-import { digestText, writeAtomic } from "../core/experiment/run_directory.ts";
+import {
+  checkFolder,
+  digestText,
+  writeAtomic,
+} from "../core/experiment/run_directory.ts";
 import { digestFile } from "../core/formats/digest.ts";
 import { readNpz } from "../core/formats/npy.ts";
 import { encodePng } from "../core/formats/png.ts";
 import { readSafetensors, toFloat32 } from "../core/formats/safetensors.ts";
-import { Gpu } from "../core/gpu/gpu.ts";
+import type { Gpu } from "../core/gpu/gpu.ts";
 import { permute } from "../core/ops/permute.ts";
 import { noGrad } from "../core/tensor/autograd.ts";
 import { tensor } from "../core/tensor/create.ts";
@@ -47,6 +52,7 @@ const HELP = `vae encode|decode: images to latents and back
   --size N          side the images are cropped and resized to, Lanczos
                     (256; 64 for the demo's)
   --batch N         images at once (1; 16 for the demo's)
+  --cache DIR       working folder of encode (runs/vae)
   --allow-missing   encode even if more than 1 % of the images cannot be read
 
 Latents are the posterior's mean, scaled, (n, 4, height, width). Interrupted,
@@ -64,6 +70,7 @@ const Options = z.strictObject({
   weights: z.string().min(1).optional(),
   size: positiveInteger.optional(),
   batch: positiveInteger.optional(),
+  cache: z.string().default(join("runs", "vae")),
   allowMissing: z.boolean().default(false),
 });
 
@@ -89,6 +96,7 @@ async function encode(
     );
   }
   await checkOutput(output);
+  await checkFolder(options.cache, "--cache");
   using source = await openImages(input, {
     size: [size, size],
     crop: "centre",
@@ -96,10 +104,10 @@ async function encode(
   });
   const digest = await digestFile(weights);
   const key = await digestText(`${digest} ${source.digest} ${size}`);
-  const folder = join("runs", "vae", key.slice(0, 16));
+  const folder = join(options.cache, key.slice(0, 16));
   const side = size / vae.factor;
   const own = CHANNELS * side * side;
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const line = new ProgressLine("encode", () => gpu.memory().bytes);
   const result = await encodeImages({
     gpu,
@@ -259,6 +267,7 @@ async function decode(
   const { input, output, batch = isDemo ? 16 : 1 } = options;
   const { shape, data, names } = await readLatents(input);
   const [count = 0, , height = 0, width = 0] = shape;
+  await checkFolder(output, "--output");
   await claimFolder(output, "decoded.json", {
     input,
     inputDigest: await digestFile(input),
@@ -275,7 +284,7 @@ async function decode(
   }
   const own = data.length / count;
   const pixels = [height * vae.factor, width * vae.factor] as const;
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const line = new ProgressLine("decode", () => gpu.memory().bytes);
   const missing: number[] = [];
   for (const [i, file] of files.entries()) {
@@ -321,7 +330,7 @@ async function decode(
 async function run(args: readonly string[]): Promise<void> {
   const options = parseCommand(Options, ["allowMissing"], args);
   const weights = options.weights ?? SHIPPED;
-  using gpu = await Gpu.open();
+  using gpu = await openDevice();
   using open = await openAutoencoder(gpu, weights);
   const isDemo = open.title.includes("demo");
   await (options._[0] === "encode"

@@ -52,30 +52,41 @@ interface Walk {
 }
 
 /**
+ * Loads past the last token repeat it. Where weights of 0 multiply what is
+ * loaded, it must be zero instead, lest infinity become NaN.
+ *
  * @param name operand, whose token `s` begins at `NAMEBase + s * params.pitchNAME`
  * @param first expression of the first of the four tokens
  * @param count expression of the number of tokens
+ * @param isWeighed whether loads past the last token are zero
  */
 function walk(
   variant: AttentionVariant,
   name: string,
   pitch: string,
   count: string,
+  isWeighed = false,
 ): Walk {
   const { texels, lanes, member } = variant;
+  const load = (index: string, step: string) =>
+    isWeighed
+      ? `select(vec4f(), ${name}At(${index}), s + ${step} < ${count})`
+      : `${name}At(${index})`;
   if (member === "direct") {
     const loads = range(STEPS).map((j) =>
       `let ${name}Row${j} = ${name}Base + min(s + ${j}u, ${count} - 1u) * ${pitch};`
     );
     return {
       loads: loads.join("\n    "),
-      fetch: (j, c) => `${name}At(${name}Row${j} + ${c}u)`,
+      fetch: (j, c) => load(`${name}Row${j} + ${c}u`, `${j}u`),
     };
   }
   const total = STEPS * texels;
-  const loads = range(Math.ceil(total / lanes)).map((load) => {
-    const e = `(lane + ${load * lanes}u)`;
-    return `let ${name}Load${load} = ${name}At(${name}Base + min(s + ${e} / ${texels}u, ${count} - 1u) * ${pitch} + ${e} % ${texels}u);`;
+  const loads = range(Math.ceil(total / lanes)).map((i) => {
+    const e = `(lane + ${i * lanes}u)`;
+    const index =
+      `${name}Base + min(s + ${e} / ${texels}u, ${count} - 1u) * ${pitch} + ${e} % ${texels}u`;
+    return `let ${name}Load${i} = ${load(index, `${e} / ${texels}u`)};`;
   });
   return {
     loads: loads.join("\n    "),
@@ -157,8 +168,8 @@ ${outputs}
 @group(0) @binding(8) var<storage, read_write> out: array<vec4f>;
 
 ${opaque}
-// Below any logarithm of a sum, above minus infinity.
-const LOWEST: f32 = -1e30;
+// Above minus infinity, which exp(LOWEST - LOWEST) must not become NaN for.
+const LOWEST: f32 = -3.4028234e38;
 
 @compute @workgroup_size(${lanes})
 fn attend(
@@ -179,7 +190,7 @@ ${body}
 function forward(variant: AttentionVariant, c: readonly number[]): string {
   const { texels, lanes } = variant;
   const keys = walk(variant, "k", "params.pitchKV", "params.keys");
-  const values = walk(variant, "v", "params.pitchKV", "params.keys");
+  const values = walk(variant, "v", "params.pitchKV", "params.keys", true);
   return `
   let keys = opaque(params.keys, group);
   let t = group.x * ${lanes}u + lane;
@@ -191,17 +202,20 @@ function forward(variant: AttentionVariant, c: readonly number[]): string {
   for (var s = 0u; s < keys; s += ${STEPS}u) {
     ${keys.loads}
     ${values.loads}
-    var score = vec4f(
+    let score = vec4f(
       ${
     range(STEPS).map((j) => dotProduct(texels, "q", (i) => keys.fetch(j, i)))
       .join(",\n      ")
   },
     );
-    score = select(vec4f(LOWEST), score, vec4u(s) + vec4u(0u, 1u, 2u, 3u) < vec4u(params.keys));
     let next = max(largest, max(max(score.x, score.y), max(score.z, score.w)));
     let keep = exp(largest - next);
-    // A masked score underflows to weight 0.
-    let p = exp(score - next);
+    // Keys past the last repeat it: they leave the maximum as it is.
+    let p = select(
+      vec4f(),
+      exp(score - next),
+      vec4u(s) + vec4u(0u, 1u, 2u, 3u) < vec4u(params.keys),
+    );
     largest = next;
     total = total * keep + ((p.x + p.y) + (p.z + p.w));
     ${
@@ -213,8 +227,8 @@ function forward(variant: AttentionVariant, c: readonly number[]): string {
   }
   }
   if (t < params.padded) {
-    // Padding gets weight 0 in the gradient: e^(score - 1e30).
-    lse[statBase + t] = select(1e30, largest + log(total), t < params.queries);
+    // Padding gets weight 0 in the gradient: e^(score + LOWEST).
+    lse[statBase + t] = select(-LOWEST, largest + log(total), t < params.queries);
   }
   if (t < params.queries) {
     let to = oBase + t * params.heads * ${texels}u;
@@ -281,6 +295,7 @@ function keyValue(variant: AttentionVariant, c: readonly number[]): string {
     "grad",
     `(params.heads * ${texels}u)`,
     "params.queries",
+    true,
   );
   return `
   let queries = opaque(params.queries, group);

@@ -72,7 +72,7 @@ fn activated(z: vec4f) -> vec4f {
 // dy act'(z)
 fn throughActivation(dy: vec4f, z: vec4f) -> vec4f {
   if (ACTIVATION == 1u) {
-    return dy * reluSlope(z);
+    return throughRelu(dy, z);
   }
   if (ACTIVATION == 2u) {
     return dy * siluSlope(z);

@@ -1,29 +1,33 @@
 // Optimizer steps over flat buffers of parameters.
 //
 //   adam:  g = factor * gradient + l2 * value
-//          m = beta1 m + (1 - beta1) g
-//          v = beta2 v + (1 - beta2) g^2
-//          value = (1 - decay) value - rate m / (sqrt(v) * invRoot + eps)
+//          m = beta1 m + rest1 g
+//          v = beta2 v + rest2 g^2
+//          value = keep value - rate m / (sqrt(v / share) + eps)
 //   sgd:   g = factor * gradient + l2 * value;  m = beta1 m + g
 //          value = value - rate m
-//   ema:   average = beta1 average + (1 - beta1) gradient, bound to the values
+//   ema:   average = beta1 average + rest1 gradient, bound to the values
 //   squares: partial sums of gradient^2, of 256 texels each
 //   limit: factor = min(1, rate / (sqrt(total) + 1e-6))
 //
-// rate is the learning rate, for adam divided by 1 - beta1^t; invRoot is
-// 1 / sqrt(1 - beta2^t); decay is the learning rate times the decoupled weight
-// decay. Buffers: (4 * count). gradientAt(), valueAt(), mAt(), vAt() and
-// averageAt() read them, through texels where that is faster. Kingma & Ba 2015; Loshchilov & Hutter 2019.
+// rest1 and rest2 are 1 - beta1 and 1 - beta2, rounded once on the host: the
+// difference of a rounded beta is off by 1e-5 of itself at 0.999. rate is the
+// learning rate, for adam divided by 1 - beta1^t; share is 1 - beta2^t; keep is
+// 1 - the learning rate times the decoupled weight decay. Buffers: (4 * count).
+// gradientAt(), valueAt(), mAt(), vAt() and averageAt() read them, through texels
+// where that is faster. Kingma & Ba 2015; Loshchilov & Hutter 2019.
 
 struct Params {
   count: u32,
   rate: f32,
   beta1: f32,
+  rest1: f32,
   beta2: f32,
+  rest2: f32,
   eps: f32,
   l2: f32,
-  decay: f32,
-  invRoot: f32,
+  keep: f32,
+  share: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -40,6 +44,18 @@ fn indexOf(group: vec3u, lane: u32) -> u32 {
   return (group.y * 65535u + group.x) * 64u + lane;
 }
 
+// beta1 a + rest1 x, from the nearer end: equal values stay, and a share of 1
+// arrives, though beta1 + rest1 is not 1 in float32.
+fn moved(a: vec4f, x: vec4f) -> vec4f {
+  let step = x - a;
+  return select(x - params.beta1 * step, a + params.rest1 * step, params.rest1 < 0.5);
+}
+
+// No decay leaves an infinite value alone.
+fn decayed(g: vec4f, x: vec4f) -> vec4f {
+  return select(g + params.l2 * x, g, params.l2 == 0.0);
+}
+
 @compute @workgroup_size(64)
 fn adam(
   @builtin(workgroup_id) group: vec3u,
@@ -50,13 +66,13 @@ fn adam(
     return;
   }
   let x = valueAt(i);
-  let g = factor[0] * gradientAt(i) + params.l2 * x;
-  let first = params.beta1 * mAt(i) + (1.0 - params.beta1) * g;
-  let second = params.beta2 * vAt(i) + (1.0 - params.beta2) * g * g;
+  let g = decayed(factor[0] * gradientAt(i), x);
+  let first = moved(mAt(i), g);
+  let second = params.beta2 * vAt(i) + params.rest2 * g * g;
   m[i] = first;
   v[i] = second;
-  value[i] = (1.0 - params.decay) * x
-    - params.rate * first / (sqrt(second) * params.invRoot + params.eps);
+  value[i] = params.keep * x
+    - params.rate * first / (sqrt(second / params.share) + params.eps);
 }
 
 @compute @workgroup_size(64)
@@ -69,7 +85,7 @@ fn sgd(
     return;
   }
   let x = valueAt(i);
-  let momentum = params.beta1 * mAt(i) + factor[0] * gradientAt(i) + params.l2 * x;
+  let momentum = params.beta1 * mAt(i) + decayed(factor[0] * gradientAt(i), x);
   m[i] = momentum;
   value[i] = x - params.rate * momentum;
 }
@@ -81,7 +97,7 @@ fn ema(
 ) {
   let i = indexOf(group, lane);
   if (i < params.count) {
-    average[i] = params.beta1 * averageAt(i) + (1.0 - params.beta1) * gradientAt(i);
+    average[i] = moved(averageAt(i), gradientAt(i));
   }
 }
 
@@ -106,5 +122,7 @@ fn squares(
 
 @compute @workgroup_size(1)
 fn limit() {
-  limited[0] = min(1.0, params.rate / (sqrt(total[0]) + 1e-6));
+  // NaN reaches all parameters, as in PyTorch.
+  let share = vec4f(params.rate / (sqrt(total[0]) + 1e-6));
+  limited[0] = smaller(vec4f(1.0), share).x;
 }

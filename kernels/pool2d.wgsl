@@ -1,6 +1,7 @@
 // Maximum and average over windows, channels last.
 //
 //   max:     y = max of x over the window; place = index of the first largest
+//            or, as in PyTorch, of the last NaN, which counts as larger
 //   average: y = sum of x over the window / divisor
 //
 // x, dx: (B, inHeight, inWidth, C); y, dy, place: (B, outHeight, outWidth, C).
@@ -115,7 +116,7 @@ fn maximum(
     for (var column = columns.x; column < columns.y; column++) {
       let at = inputIndex(cell, row, column);
       let value = x[at];
-      if (value > largest) {
+      if ((value > largest && !isNanOne(largest)) || isNanOne(value)) {
         largest = value;
         best = at;
       }
@@ -215,7 +216,7 @@ fn maximumTexels(
     for (var column = columns.x; column < columns.y; column++) {
       let at = inputIndex(cell, row, column);
       let value = texelAt(at);
-      let isAbove = value > largest;
+      let isAbove = ((value > largest) & !isNan(largest)) | isNan(value);
       largest = select(largest, value, isAbove);
       best = select(best, vec4u(at), isAbove);
     }

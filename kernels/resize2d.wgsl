@@ -53,11 +53,20 @@ fn sourceOf(o: u32, inLength: u32, outLength: u32) -> Source {
   return Source(first, min(first + 1u, inLength - 1u), s - f32(first));
 }
 
-// Weight of input i in output o.
-fn weightOf(o: u32, i: u32, inLength: u32, outLength: u32) -> f32 {
+// Weight of input i in output o, and whether it is read there, be it by 0.
+struct Share {
+  weight: f32,
+  isRead: bool,
+}
+
+fn shareOf(o: u32, i: u32, inLength: u32, outLength: u32) -> Share {
   let source = sourceOf(o, inLength, outLength);
-  return select(0.0, 1.0 - source.weight, source.first == i)
-    + select(0.0, source.weight, source.second == i);
+  let isFirst = source.first == i;
+  let isSecond = source.second == i;
+  return Share(
+    select(0.0, 1.0 - source.weight, isFirst) + select(0.0, source.weight, isSecond),
+    isFirst || isSecond,
+  );
 }
 
 // First and past-last output that input i can reach.
@@ -168,13 +177,14 @@ fn backward(
   let columns = reachOf(column, params.inWidth, params.outWidth);
   var total = 0.0;
   for (var r = rows.x; r < rows.y; r++) {
-    let weight = weightOf(r, row, params.inHeight, params.outHeight);
-    if (weight == 0.0) {
+    let ownRow = shareOf(r, row, params.inHeight, params.outHeight);
+    if (!ownRow.isRead) {
       continue;
     }
     for (var c = columns.x; c < columns.y; c++) {
       let at = ((sample * params.outHeight + r) * params.outWidth + c) * params.channels + channel;
-      total += weight * weightOf(c, column, params.inWidth, params.outWidth) * dy[at];
+      let own = shareOf(c, column, params.inWidth, params.outWidth);
+      total += select(0.0, ownRow.weight * own.weight * dy[at], own.isRead);
     }
   }
   dx[i] = total;
@@ -199,14 +209,15 @@ fn backwardTexels(
   let columns = reachOf(column, params.inWidth, params.outWidth);
   var total = vec4f();
   for (var r = rows.x; r < rows.y; r++) {
-    let weight = weightOf(r, row, params.inHeight, params.outHeight);
-    if (weight == 0.0) {
+    let ownRow = shareOf(r, row, params.inHeight, params.outHeight);
+    if (!ownRow.isRead) {
       continue;
     }
     for (var c = columns.x; c < columns.y; c++) {
       let at = ((sample * params.outHeight + r) * params.outWidth + c) * params.channels + channel;
       let value = textureLoad(texels, vec2u(at & 1023u, at >> 10u));
-      total += weight * weightOf(c, column, params.inWidth, params.outWidth) * value;
+      let own = shareOf(c, column, params.inWidth, params.outWidth);
+      total += select(vec4f(), ownRow.weight * own.weight * value, own.isRead);
     }
   }
   dx4[i] = total;

@@ -17,7 +17,7 @@ const commands = Object.entries(config.tasks).map(([name, task]) => ({
 
 /** The flags of a command that grant more than a named part of one kind. */
 function unscoped(command: string): string[] {
-  return command.split(/\s+/).filter((word) =>
+  return command.replaceAll('"', "").split(/\s+/).filter((word) =>
     word === "--allow-all" || /^--allow-[a-z-]+=?$/.test(word) ||
     /^-[A-Za-z]*[ARWNESI][A-Za-z]*$/.test(word)
   );
@@ -50,7 +50,9 @@ Deno.test("tasks evaluate no code from their own text", () => {
 
 Deno.test("unscoped permissions are found in every spelling", () => {
   assertEquals(
-    unscoped("deno run -A --allow-all --allow-read --allow-net= -qR=. x.ts"),
+    unscoped(
+      'deno run -A --allow-all "--allow-read" --allow-net= -qR=. x.ts',
+    ),
     ["-A", "--allow-all", "--allow-read", "--allow-net="],
   );
   assertEquals(unscoped("deno test --no-prompt --allow-read=."), []);

@@ -19,7 +19,7 @@ export interface EncodingJob {
   readonly folder: string;
   /** Digest of all that changes the result. */
   readonly digest: string;
-  /** Items between two writes to the folder. */
+  /** Items of a file in the folder. */
   readonly shard: number;
   /** Items on the device at once. */
   readonly batch: number;
@@ -34,9 +34,9 @@ export interface EncodingJob {
    * @returns (B, ...) of `size` values each
    */
   readonly apply: (x: Tensor) => Tensor;
-  /** Told after every batch. */
+  /** Told before and after every batch. */
   readonly progress: (done: number, total: number) => void;
-  /** Asked between shards; true to stop. */
+  /** Asked before every batch; true to stop. */
   readonly shouldStop: () => boolean;
 }
 
@@ -71,7 +71,6 @@ export async function encodeImages(
   const total = source.names.length;
   if (total === 0) throw new Error("Cannot encode images: there are none");
   const reasons = new Map<number, string>();
-  let done = 0;
   let fresh = 0;
   let seconds = 0;
   const cached = await cacheLatents({
@@ -80,39 +79,41 @@ export async function encodeImages(
     frames: total,
     size: 1 + size,
     shard: job.shard,
-    encode: async (start, end) => {
-      const began = performance.now();
-      done = start;
-      const rows = new Float32Array((end - start) * (1 + size)).fill(LOST);
+    encode: async function* (start, end) {
+      let first = start;
+      let began = performance.now();
       let waiting: { index: number; levels: Uint8Array }[] = [];
-      const flush = async () => {
-        if (waiting.length === 0) return;
-        const results = await applied(job, waiting.map(({ levels }) => levels));
-        for (const [i, { index }] of waiting.entries()) {
-          const row = results.subarray(i * size, (i + 1) * size);
-          if (!row.every(Number.isFinite)) {
-            throw await notFinite(job, source.names[index] ?? "", row);
+      /** The rows up to one, with those that wait computed. */
+      const rowsTo = async (next: number) => {
+        const rows = new Float32Array((next - first) * (1 + size)).fill(LOST);
+        if (waiting.length > 0) {
+          const all = waiting.map(({ levels }) => levels);
+          const results = await applied(job, all);
+          for (const [i, { index }] of waiting.entries()) {
+            const row = results.subarray(i * size, (i + 1) * size);
+            if (!row.every(Number.isFinite)) {
+              throw await notFinite(job, source.names[index] ?? "", row);
+            }
+            const at = (index - first) * (1 + size);
+            rows[at] = KEPT;
+            rows.set(row, at + 1);
           }
-          const at = (index - start) * (1 + size);
-          rows[at] = KEPT;
-          rows.set(row, at + 1);
         }
         fresh += waiting.length;
-        done += waiting.length;
-        job.progress(done, total);
         waiting = [];
+        first = next;
+        seconds += (performance.now() - began) / 1000;
+        began = performance.now();
+        return rows;
       };
       for await (const { index, levels, error } of source.load(start, end)) {
-        if (levels === undefined) {
-          reasons.set(index, error ?? "no image");
-          done++;
-        } else waiting.push({ index, levels });
-        if (waiting.length === job.batch) await flush();
+        if (levels === undefined) reasons.set(index, error ?? "no image");
+        else waiting.push({ index, levels });
+        if (waiting.length === job.batch) yield await rowsTo(index + 1);
       }
-      await flush();
-      seconds += (performance.now() - began) / 1000;
-      return rows;
+      if (first < end) yield await rowsTo(end);
     },
+    progress: job.progress,
     shouldStop: job.shouldStop,
   });
   if (cached === undefined) return undefined;

@@ -71,7 +71,11 @@ export async function imageFault(
   path: string,
 ): Promise<ImageFault | undefined> {
   let file: Deno.FsFile;
+  let info: Deno.FileInfo;
   try {
+    // Of the path: Deno asks an open file for access to where a link leads.
+    info = await Deno.stat(path);
+    if (!info.isFile) return "missing_image";
     file = await Deno.open(path, { read: true });
   } catch (error) {
     // A refusal of the sandbox is not the file's fault.
@@ -79,8 +83,7 @@ export async function imageFault(
     return "missing_image";
   }
   using _ = file;
-  const { size, isFile } = await file.stat();
-  if (!isFile) return "missing_image";
+  const { size } = info;
   if (size === 0) return "truncated_image";
   const head = await readAt(file, 0, Math.min(size, ENDS));
   const tail = size > 2 * ENDS

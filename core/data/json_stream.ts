@@ -38,6 +38,9 @@ export interface JsonArrayStats {
 const PIECE = 1 << 18; // bytes read at once
 const LONGEST_ROW = 1 << 24; // bytes; a longer object is taken for damage
 
+/** What to do with a file that is no JSON. */
+const DAMAGED = "the file may be damaged, copy it again";
+
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
@@ -65,15 +68,19 @@ function isSpace(byte: number): boolean {
  * Opens a file for reading.
  *
  * @param path the file
- * @throws {Error} if there is no such file, named in quotes
+ * @throws {Error} if there is no such file, or it is a folder; named in quotes
  */
 export async function openToRead(path: string): Promise<Deno.FsFile> {
+  let isDirectory: boolean;
   try {
-    return await Deno.open(path, { read: true });
+    // Of the path: Deno asks an open file for access to where a link leads.
+    ({ isDirectory } = await Deno.stat(path));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Error(`Cannot read "${path}": there is no such file`);
   }
+  if (!isDirectory) return await Deno.open(path, { read: true });
+  throw new Error(`Cannot read "${path}": it is a folder, needed a file`);
 }
 
 /** Replaces NaN and infinities outside of strings. */
@@ -104,7 +111,6 @@ export async function readJsonArray(
 ): Promise<JsonArrayStats> {
   const { filter, progress, nonFiniteAsNull = false } = options;
   using file = await openToRead(path);
-  // By its path: the open file would ask for the place that a link leads to.
   const total = (await Deno.stat(path)).size;
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const fail = (offset: number, reason: string): SyntaxError =>
@@ -129,7 +135,10 @@ export async function readJsonArray(
     try {
       text = decoder.decode(buffer.subarray(start, end));
     } catch {
-      throw fail(place.offset, "an object holds bytes that are not UTF-8");
+      throw fail(
+        place.offset,
+        `row ${place.row} holds bytes that are not UTF-8; ${DAMAGED}`,
+      );
     }
     if (filter !== undefined && !filter(text)) return;
     parsed++;
@@ -166,7 +175,10 @@ export async function readJsonArray(
     const before = new TextEncoder().encode(text.slice(0, position)).length;
     const reason = message.replace(/ ?(in JSON )?at position .*$/s, "")
       .replaceAll("\n", " ");
-    return fail(offset + before, `row ${rows - 1} is no JSON: ${reason}`);
+    return fail(
+      offset + before,
+      `row ${rows - 1} is no JSON: ${reason}; ${DAMAGED}`,
+    );
   };
 
   /** Goes through the bytes of an object; stops behind it or at the end. */
@@ -208,7 +220,10 @@ export async function readJsonArray(
       const got = byte > 0x20 && byte < 0x7f
         ? `"${String.fromCharCode(byte)}"`
         : `the byte 0x${byte.toString(16).padStart(2, "0")}`;
-      throw fail(base + at - 1, `got ${got}, needed ${NEEDED[expected]}`);
+      throw fail(
+        base + at - 1,
+        `got ${got}, needed ${NEEDED[expected]}; ${DAMAGED}`,
+      );
     }
   };
 
@@ -224,7 +239,7 @@ export async function readJsonArray(
       if (filled >= LONGEST_ROW) {
         throw fail(
           base,
-          `an object is longer than ${LONGEST_ROW} bytes; the file may be damaged`,
+          `an object is longer than ${LONGEST_ROW} bytes; ${DAMAGED}`,
         );
       }
       const longer = new Uint8Array(buffer.length * 2);
@@ -249,7 +264,9 @@ export async function readJsonArray(
 
   if (expected !== "end") {
     const end = base + filled;
-    if (end === 0) throw fail(0, "the file is empty, needed a JSON array");
+    if (end === 0) {
+      throw fail(0, "the file is empty, needed a JSON array; copy it again");
+    }
     throw fail(
       end,
       start >= 0

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { join } from "@std/path";
 import { readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 
@@ -33,16 +34,20 @@ export interface LatentShards {
 /** What is encoded, how, and where it is kept; the folder is made. */
 export interface LatentJob extends LatentShards {
   /**
-   * Encodes frames `[start, end)`: those of one shard.
+   * Encodes frames `[start, end)`, the rest of one shard, in order and batch by
+   * batch; each batch is kept before the next one is asked for.
    *
-   * @returns (end - start, size)
+   * @returns (B, size) of every batch
    */
-  readonly encode: (start: number, end: number) => Promise<Float32Array>;
+  readonly encode: (start: number, end: number) => AsyncIterable<Float32Array>;
   /** Which share of the shards to make, if not all. */
   readonly share?: Share;
-  /** Told after every shard. */
+  /**
+   * Told before and after every batch how many frames of the share are there,
+   * and how many it has.
+   */
   readonly progress?: (done: number, frames: number) => void;
-  /** Asked between shards; true to stop. */
+  /** Asked before every batch; true to stop. */
   readonly shouldStop?: () => boolean;
 }
 
@@ -250,42 +255,200 @@ export function takeRows(
   return values;
 }
 
+/** Bytes before the values of a batch: the number of rows, and a digest. */
+const RECORD = { rows: 4, digest: 32 };
+
+/**
+ * A shard that is not whole: batches in a file beside it, each behind its
+ * number of rows and the SHA-256 of its place and values. What a kill tore off
+ * does not fit its digest, and is cut off.
+ */
+class BegunShard implements Disposable {
+  /** (rows, size), as far as they are there. */
+  readonly values: Float32Array<ArrayBuffer>;
+  /** Rows that are there. */
+  whole = 0;
+  readonly #file: Deno.FsFile;
+  readonly #path: string;
+  readonly #digest: string;
+  readonly #size: number;
+
+  private constructor(
+    file: Deno.FsFile,
+    path: string,
+    digest: string,
+    [rows, size]: readonly [number, number],
+  ) {
+    this.#file = file;
+    this.#path = path;
+    this.#digest = digest;
+    this.#size = size;
+    this.values = new Float32Array(rows * size);
+  }
+
+  /**
+   * Opens what was begun of a shard, or begins it.
+   *
+   * @param shard path of the whole shard
+   * @param digest of all that changes the values
+   * @param shape rows and values of a row
+   */
+  static async open(
+    shard: string,
+    digest: string,
+    shape: readonly [number, number],
+  ): Promise<BegunShard> {
+    const path = `${shard}.begun`;
+    const options = { read: true, write: true, create: true };
+    const file = await Deno.open(path, options);
+    const begun = new BegunShard(file, path, digest, shape);
+    const bytes = await Deno.readFile(path);
+    let at = 0;
+    while (true) {
+      const end = begun.#take(bytes, at);
+      if (end === undefined) break;
+      at = end;
+    }
+    await file.truncate(at);
+    await file.seek(at, Deno.SeekMode.Start);
+    return begun;
+  }
+
+  /** Takes the record at a byte; gives its end, or undefined if it is torn. */
+  #take(
+    bytes: Uint8Array<ArrayBuffer>,
+    at: number,
+  ): number | undefined {
+    const start = at + RECORD.rows + RECORD.digest;
+    if (start > bytes.length) return undefined;
+    const rows = new DataView(bytes.buffer).getUint32(at, true);
+    const first = this.whole * this.#size;
+    const end = start + 4 * rows * this.#size;
+    const fits = rows > 0 && end <= bytes.length &&
+      first + rows * this.#size <= this.values.length;
+    if (!fits) return undefined;
+    const values = bytes.slice(start, end);
+    const digest = this.#digestOf(values);
+    if (digest.some((byte, i) => byte !== bytes[at + RECORD.rows + i])) {
+      return undefined;
+    }
+    this.values.set(new Float32Array(values.buffer), first);
+    this.whole += rows;
+    return end;
+  }
+
+  #digestOf(values: Uint8Array): Uint8Array {
+    return createHash("sha256").update(`${this.#digest} ${this.whole}\n`)
+      .update(values).digest();
+  }
+
+  /**
+   * Keeps a batch.
+   *
+   * @param batch (B, size)
+   * @throws {Error} if it has no whole rows, or more than are missing
+   */
+  async append(batch: Float32Array): Promise<void> {
+    const first = this.whole * this.#size;
+    const rows = batch.length / this.#size;
+    const given = first + batch.length;
+    if (!Number.isInteger(rows) || given > this.values.length) {
+      this.refuse(given);
+    }
+    this.values.set(batch, first);
+    const values = new Uint8Array(
+      this.values.buffer,
+      4 * first,
+      4 * batch.length,
+    );
+    const record = new Uint8Array(RECORD.rows + RECORD.digest + values.length);
+    new DataView(record.buffer).setUint32(0, rows, true);
+    record.set(this.#digestOf(values), RECORD.rows);
+    record.set(values, RECORD.rows + RECORD.digest);
+    for (let at = 0; at < record.length;) {
+      at += await this.#file.write(record.subarray(at));
+    }
+    this.whole += rows;
+  }
+
+  /**
+   * Ends the work of an encoder that gave another number of values.
+   *
+   * @throws {Error} always
+   */
+  refuse(given: number): never {
+    throw new Error(
+      `Cannot keep latents in ${this.#path}: the encoder gave ${given} values, needed ${this.values.length}`,
+    );
+  }
+
+  /** Removes the file, once the shard is whole. */
+  async remove(): Promise<void> {
+    try {
+      await Deno.remove(this.#path);
+    } catch (error) {
+      // Another run that shares the cache was faster.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  /** Closes the file. */
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
 /**
  * Encodes frames once and keeps them in shards: a second call does nothing, and
- * one that was interrupted goes on where it stopped. One shard is in memory at
- * a time.
+ * one that was stopped or killed goes on after the last whole batch. One shard
+ * is in memory at a time.
  *
  * @param job what to encode
  * @returns frames that were encoded now, or undefined if it was asked to stop
- * @throws {Error} if a shard belongs to other frames or another encoder
+ * @throws {Error} if a shard belongs to other frames or another encoder, or the
+ *   encoder gives another number of values than the frames need
  */
 export async function encodeLatents(
   job: LatentJob,
 ): Promise<number | undefined> {
-  const { directory, digest, frames, size } = job;
+  const { directory, digest, size } = job;
   const { index, of } = job.share ?? { index: 0, of: 1 };
   await Deno.mkdir(directory, { recursive: true });
-  let encoded = 0;
+  const missing: { path: string; start: number; end: number }[] = [];
+  let total = 0;
+  let done = 0;
   let number = 0;
-  for (const { path, start, end } of shardsOf(job)) {
+  for (const shard of shardsOf(job)) {
     if (number++ % of !== index) continue;
-    if (job.shouldStop?.()) return undefined;
+    const rows = shard.end - shard.start;
+    total += rows;
+    const found = await openShard(shard.path, digest, rows, size);
+    if (found === undefined) missing.push(shard);
+    else done += rows;
+  }
+  let encoded = 0;
+  job.progress?.(done, total);
+  for (const { path, start, end } of missing) {
     const rows = end - start;
-    if (await openShard(path, digest, rows, size) === undefined) {
-      const values = await job.encode(start, end);
-      if (values.length !== rows * size) {
-        throw new Error(
-          `Cannot keep latents in ${path}: the encoder gave ${values.length} values, needed ${
-            rows * size
-          }`,
-        );
+    using begun = await BegunShard.open(path, digest, [rows, size]);
+    const before = begun.whole;
+    const tell = () => job.progress?.(done + begun.whole, total);
+    if (before > 0) tell();
+    if (before < rows) {
+      if (job.shouldStop?.()) return undefined;
+      for await (const batch of job.encode(start + before, end)) {
+        await begun.append(batch);
+        tell();
+        if (begun.whole < rows && job.shouldStop?.()) return undefined;
       }
-      await writeSafetensors(path, {
-        latents: { shape: [rows, size], data: Float32Array.from(values) },
-      }, { digest });
-      encoded += rows;
     }
-    job.progress?.(end, frames);
+    if (begun.whole < rows) begun.refuse(begun.whole * size);
+    await writeSafetensors(path, {
+      latents: { shape: [rows, size], data: begun.values },
+    }, { digest });
+    await begun.remove();
+    encoded += rows - before;
+    done += rows;
   }
   return encoded;
 }

@@ -182,6 +182,19 @@ function mainReason(
   return counts[0]?.[0] ?? "no_keyframes";
 }
 
+/** What to do where all keyframes are dropped for a reason. */
+function remedyOf(reason: DropReason | "no_keyframes"): string | undefined {
+  switch (reason) {
+    case "missing_image":
+      return "unpack the archives with samples/CAM_FRONT there";
+    case "missing_CAN_messages":
+      return "unpack the CAN bus expansion of nuScenes there, which has can_bus/";
+    case "truncated_image":
+    case "unknown_image_format":
+      return "copy samples/CAM_FRONT again";
+  }
+}
+
 function gapsOf(scenes: readonly Scene[]): Gap[] {
   return scenes.flatMap(({ name, keyframes }) =>
     keyframes.flatMap(({ timestamp }, i) => {
@@ -284,10 +297,11 @@ export async function readNuscenes(
   if (scenes.length === 0) {
     const reasons = Object.entries(quality.droppedKeyframes)
       .map(([reason, count]) => `${count} ${reason}`);
+    const remedy = remedyOf(mainReason(records));
     throw new Error(
       `Cannot use "${root}": none of ${records.length} keyframes in ${version} is left${
         reasons.length > 0 ? `, dropped: ${reasons.join(", ")}` : ""
-      }`,
+      }${remedy === undefined ? "" : `; ${remedy}`}`,
     );
   }
 

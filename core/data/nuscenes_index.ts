@@ -180,7 +180,8 @@ async function exists(path: string): Promise<boolean> {
  *
  * @param root the dataset's folder
  * @returns its name
- * @throws {Error} if there is none, or several with other names
+ * @throws {Error} if there is no folder, none of tables in it, or several with
+ *   other names
  */
 export async function findVersion(root: string): Promise<string> {
   const found: string[] = [];
@@ -192,9 +193,12 @@ export async function findVersion(root: string): Promise<string> {
       }
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const isFile = error instanceof Deno.errors.NotADirectory;
+    if (!isFile && !(error instanceof Deno.errors.NotFound)) throw error;
     throw new Error(
-      `Cannot read a dataset from "${root}": there is no such folder`,
+      `Cannot read a dataset from "${root}": ${
+        isFile ? "it is a file" : "there is no such folder"
+      }, needed a folder in nuScenes' layout`,
     );
   }
   found.sort();
@@ -204,14 +208,14 @@ export async function findVersion(root: string): Promise<string> {
   const version = known ?? found[0];
   if (version === undefined) {
     throw new Error(
-      `Cannot read a dataset from "${root}": no folder in it has a scene.json, needed one such as "v1.0-mini"`,
+      `Cannot read a dataset from "${root}": no folder in it has a scene.json, needed one such as "v1.0-mini"; unpack the metadata of nuScenes there`,
     );
   }
   if (known === undefined && found.length > 1) {
     throw new Error(
       `Cannot choose a version in "${root}": it has ${
         found.map((name) => `"${name}"`).join(", ")
-      }; name one`,
+      }; name one, or leave one there`,
     );
   }
   return version;
@@ -545,6 +549,17 @@ export async function readIndex(
     }
   }
   const tables = ["scene.json", ...TABLES].map((t) => `${table.version}/${t}`);
+  const missing: string[] = [];
+  for (const path of tables) {
+    if (!await exists(join(root, path))) missing.push(path);
+  }
+  if (missing.length > 0) {
+    throw new Error(
+      `Cannot read a dataset from "${root}": it has no ${
+        missing.join(", no ")
+      }; unpack the metadata of nuScenes there again`,
+    );
+  }
   const log = `${table.version}/log.json`;
   if (await exists(join(root, log))) tables.push(log);
   const { digest } = await digestFiles(

@@ -4,9 +4,11 @@
  * @module
  */
 
+import { join } from "@std/path";
+import { z } from "zod";
 import { key } from "../tensor/philox.ts";
 import lists from "./nuscenes_splits.json" with { type: "json" };
-import type { DataQuality, Scene, SplitName } from "./scene.ts";
+import type { DataQuality, Dataset, Scene, SplitName } from "./scene.ts";
 
 /** Fractions of the scenes, which add up to at most 1, and how to draw. */
 export interface SplitFractions {
@@ -19,6 +21,9 @@ export interface SplitFractions {
   /** Seed of the draw. */
   readonly seed: number;
 }
+
+/** File of a dataset that says how its scenes are parted. */
+export const SPLIT_FILE = "splits.json";
 
 /** Names of scenes. */
 export interface SplitLists {
@@ -220,9 +225,9 @@ export function splitScenes(
   const unused = [...byName.keys()].filter((name) => !named.has(name)).sort();
   if (kind === "nuscenes" && unused.length > 0) {
     throw new RangeError(
-      `Cannot split scenes by the lists of nuScenes: they lack ${
+      `Cannot split scenes by the lists of nuScenes: they lack ${unused.length} of ${byName.size} scenes, ${
         quoted(unused)
-      }; use fractions or lists of names`,
+      }; use fractions or lists of names, such as in ${SPLIT_FILE} of the folder`,
     );
   }
   const unknown = [...named].filter((name) =>
@@ -259,4 +264,112 @@ export function splitScenes(
       })),
     unused,
   };
+}
+
+const SPEC = z.union([
+  z.enum(["auto", "nuscenes"]),
+  z.object({
+    train: z.number(),
+    val: z.number(),
+    test: z.number(),
+    seed: z.number(),
+  }),
+  z.object({
+    train: z.array(z.string()),
+    val: z.array(z.string()),
+    test: z.array(z.string()),
+  }),
+]);
+
+/**
+ * Reads the split that the maker of a dataset wrote into its folder.
+ *
+ * @param root folder of the dataset
+ * @returns "auto" if there is no such file
+ * @throws {SyntaxError} if the file holds no split
+ */
+export async function readSplit(root: string): Promise<SplitSpec> {
+  const path = join(root, SPLIT_FILE);
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "auto";
+    throw error;
+  }
+  try {
+    return SPEC.parse(JSON.parse(text));
+  } catch {
+    throw new SyntaxError(
+      `Cannot use "${path}": needed JSON such as {"train": ["scene-0001"], "val": [], "test": ["scene-0003"]}; write it again or remove it`,
+    );
+  }
+}
+
+/** What messages call the parts. */
+export const PART_TITLES: Readonly<Record<SplitName, string>> = {
+  train: "training",
+  val: "validation",
+  test: "test",
+};
+
+/**
+ * Says in one line which scenes of a dataset have data, and how they are parted.
+ *
+ * @param dataset as read
+ * @param split of it
+ */
+export function describeSplit(
+  { scenes, version, quality }: Pick<Dataset, "scenes" | "version" | "quality">,
+  { kind, nominal, unused, ...parts }: Split,
+): string {
+  const dropped = quality.droppedScenes;
+  const counts = [...Map.groupBy(dropped, ({ reason }) => reason)]
+    .map(([reason, list]) => `${list.length} ${reason}`).sort();
+  const sizes = NAMES.map((part) => {
+    const own = parts[part].length;
+    const whole = nominal[part] === own ? "" : ` of ${nominal[part]}`;
+    return `${own}${whole} ${PART_TITLES[part]}`;
+  });
+  const rule = {
+    nuscenes: "by the lists of nuScenes",
+    fractions: "drawn",
+    lists: "by lists of names",
+  }[kind];
+  return `${scenes.length + dropped.length} scenes in ${version}, ${
+    dropped.length === 0 ? "all" : scenes.length
+  } with data${
+    dropped.length > 0
+      ? `, ${dropped.length} without (${counts.join(", ")})`
+      : ""
+  }; ${sizes.join(", ")} scenes ${rule}${
+    unused.length > 0 ? `, ${unused.length} in no part` : ""
+  }`;
+}
+
+/**
+ * Refuses a part of a dataset in which no scene has data.
+ *
+ * @param root folder of the dataset
+ * @param dataset as read
+ * @param split of it
+ * @param part that is needed
+ * @throws {Error} saying which scenes there are, and which to add
+ */
+export function checkPart(
+  root: string,
+  dataset: Pick<Dataset, "scenes" | "version" | "quality">,
+  split: Split,
+  part: SplitName,
+): void {
+  if (split[part].length > 0) return;
+  const [wanted] = split.kind === "nuscenes" ? nuscenesSplit()[part] : [];
+  const more = wanted === undefined
+    ? ""
+    : `add the data of some, such as "${wanted}", or `;
+  throw new Error(
+    `Cannot use "${root}": no ${PART_TITLES[part]} scene has data; ${
+      describeSplit(dataset, split)
+    }; ${more}part its scenes anew in ${join(root, SPLIT_FILE)}`,
+  );
 }

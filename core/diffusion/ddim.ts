@@ -10,6 +10,8 @@ export type CleanPredictor = (x: Tensor, t: number) => Tensor;
 export interface DdimOptions {
   /** Number of steps, a divisor of the schedule's. Default 50. */
   readonly steps?: number;
+  /** Called before every step; what it throws ends the sampling. */
+  readonly check?: () => void;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface DdimOptions {
  * @param noise (B, T, P) standard normal, taken as x at the first step
  * @param predict predicts the clean tokens
  * @param schedule noise schedule
- * @param options number of steps
+ * @param options number of steps; a check that may end the sampling
  * @returns (B, T, P)
  */
 export function ddimSample(
@@ -39,6 +41,7 @@ export function ddimSample(
   return noGrad(() => {
     let x = noise;
     for (const [i, t] of timesteps.entries()) {
+      options.check?.();
       using scope = gpu.scope();
       const alphaBar = schedule.alphaBar[t] ?? 1;
       const next = timesteps[i + 1];

@@ -22,6 +22,7 @@ export interface OpenAutoencoder extends Disposable {
  * @param gpu device
  * @param source weights of any format and naming
  * @throws {TypeError} if the file is of another network
+ * @throws {RangeError} if its header has a scaling factor that is no number
  */
 export async function openAutoencoder(
   gpu: Gpu,
@@ -37,6 +38,11 @@ export async function openAutoencoder(
   const scalingFactor = Number(
     file.metadata.scaling_factor ?? config.scalingFactor,
   );
+  if (!(scalingFactor > 0 && scalingFactor < Infinity)) {
+    throw new RangeError(
+      `Cannot use scaling_factor "${file.metadata.scaling_factor}" of the header: needed a number above 0`,
+    );
+  }
   const vae = new AutoencoderKL({ ...config, scalingFactor });
   const weights = await vae.load(gpu, file);
   return {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { joinValues, unknownOption } from "./arguments.ts";
 import { kebab, nearest, UsageError } from "./flags.ts";
 import { Interrupted } from "./interrupt.ts";
+import { messageOf } from "./permissions.ts";
 
 /** A flag that takes a positive integer. */
 export const positiveInteger: z.ZodCoercedNumber<unknown> = z.coerce
@@ -79,7 +80,7 @@ export function parseCommand<S extends z.ZodObject>(
  * Runs a command and ends the process: 0 when done, 1 for an error, 2 for a
  * wrong command line, 130 or 143 when interrupted.
  *
- * @param help printed for `--help`
+ * @param help printed for `--help`; begins with the task's name
  * @param work the command; its number is the status
  * @param args command line
  */
@@ -101,7 +102,8 @@ export async function runCommand(
       Deno.exit(error.status);
     }
     status = error instanceof UsageError ? 2 : 1;
-    console.error((error as Error).message);
+    const task = /^[\w:]+\w/.exec(help)?.[0] ?? "TASK";
+    console.error(messageOf(error, task, args));
     if (status === 2) console.error("See --help");
   }
   Deno.exit(status);

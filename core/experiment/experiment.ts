@@ -1,5 +1,6 @@
 import { fromFileUrl } from "@std/path";
-import { Gpu } from "../gpu/gpu.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { openDevice } from "./device.ts";
 import {
   type CommonFlags,
   helpText,
@@ -9,8 +10,10 @@ import {
   UsageError,
 } from "./flags.ts";
 import { Interrupt, Interrupted, type InterruptState } from "./interrupt.ts";
+import { messageOf, quoted } from "./permissions.ts";
 import { type Progress, ProgressLine } from "./progress.ts";
 import {
+  checkFolder,
   digestSources,
   readJson,
   RunDirectory,
@@ -43,6 +46,16 @@ export interface ExperimentContext<P> extends StageContext<P> {
   readonly interrupt: Interrupt;
 }
 
+/** What a run would do. */
+export interface Plan {
+  /** Printed for `--dry-run`. */
+  readonly text: string;
+  /** Lines that a run begins with. */
+  readonly notes: readonly string[];
+  /** Gives what changes the result beside the parameters, such as digests. */
+  readonly inputs: () => Promise<Readonly<Record<string, string>>>;
+}
+
 /** A result of the paper as an executable module. */
 export interface Experiment<P> {
   /** Name of the task and of the run folder. */
@@ -57,20 +70,12 @@ export interface Experiment<P> {
   readonly presets: Readonly<Record<PresetName, P>>;
   /** Flags that take files of weights, with their descriptions. */
   readonly files: Readonly<Record<string, string>>;
-  /**
-   * What a run would do, for `--dry-run`; also called before every run, to
-   * refuse what cannot work.
-   */
+  /** Plans a run; refuses, before any work, what cannot work. */
   readonly plan: (
     params: P,
     flags: CommonFlags,
     gpu: Gpu,
-  ) => Promise<string> | string;
-  /** Inputs beside the parameters that change the result, such as digests. */
-  readonly inputs: (
-    params: P,
-    flags: CommonFlags,
-  ) => Promise<Readonly<Record<string, string>>>;
+  ) => Promise<Plan>;
   /** Runs it, up to the report in the run folder. */
   readonly run: (context: ExperimentContext<P>) => Promise<void>;
 }
@@ -82,13 +87,6 @@ export function defineExperiment<P>(experiment: Experiment<P>): Experiment<P> {
 
 const PROJECT = fromFileUrl(new URL("../..", import.meta.url));
 
-/** Quotes a word of a command where a shell would split it. */
-function quoted(word: string): string {
-  return /^[\w./:,=@+-]+$/.test(word)
-    ? word
-    : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
 async function execute<P>(
   experiment: Experiment<P>,
   args: readonly string[],
@@ -99,10 +97,11 @@ async function execute<P>(
     experiment.files,
     args,
   );
+  const name = `exp:${experiment.name}`;
   if (flags.help) {
     console.log(
       helpText(
-        `exp:${experiment.name}: ${experiment.title} (${experiment.source})`,
+        `${name}: ${experiment.title} (${experiment.source})`,
         experiment.params,
         experiment.presets,
         experiment.files,
@@ -110,13 +109,15 @@ async function execute<P>(
     );
     return 0;
   }
-  using gpu = await Gpu.open();
+  await checkFolder(flags.out, "--out");
+  await checkFolder(flags.cache, "--cache");
+  using gpu = await openDevice();
   const plan = await experiment.plan(params, flags, gpu);
   if (flags.dryRun) {
-    console.log(plan);
+    console.log(plan.text);
     return 0;
   }
-  const inputs = await experiment.inputs(params, flags);
+  const inputs = await plan.inputs();
   const sources = await digestSources(PROJECT);
   const identity = { experiment: experiment.name, params, inputs };
   using run = await RunDirectory.open(
@@ -132,10 +133,10 @@ async function execute<P>(
     console.log(`Finished before; the report is ${report}`);
     return 0;
   }
-  const words = ["./run", `exp:${experiment.name}`, ...args.map(quoted)];
+  const words = ["./run", name, ...args.map(quoted)];
   const command = words.filter((word) => word !== "--fresh").join(" ");
   const started = new Date().toISOString();
-  using interrupt = new Interrupt();
+  using interrupt = await Interrupt.open();
   const keep = (line: string) =>
     Deno.writeTextFileSync(
       run.file("log.txt"),
@@ -143,6 +144,11 @@ async function execute<P>(
       { append: true },
     );
   keep(command);
+  const log = (line: string) => {
+    keep(line);
+    console.error(line);
+  };
+  plan.notes.forEach(log);
   try {
     await experiment.run({
       gpu,
@@ -153,10 +159,7 @@ async function execute<P>(
       command,
       progress: (label) =>
         new ProgressLine(label, () => gpu.memory().bytes, keep),
-      log: (line) => {
-        keep(line);
-        console.error(line);
-      },
+      log,
     });
   } catch (error) {
     keep(`Stopped: ${(error as Error).message}`);
@@ -171,6 +174,7 @@ async function execute<P>(
         command,
         deno: Deno.version.deno,
         adapter: gpu.adapter,
+        backend: gpu.backend,
         started,
         finished: new Date().toISOString(),
         stages: run.stageTimes,
@@ -202,7 +206,7 @@ export async function main<P>(
   } catch (error) {
     if (args.includes("--debug")) throw error;
     status = error instanceof UsageError ? 2 : 1;
-    console.error((error as Error).message);
+    console.error(messageOf(error, `exp:${experiment.name}`, args));
     if (status === 2) console.error("See --help");
   }
   Deno.exit(status);

@@ -1,5 +1,6 @@
 import { parseArgs } from "@std/cli";
 import type { z } from "zod";
+import { joinValues, unknownOption } from "./arguments.ts";
 
 /** A strict schema of parameters. */
 export type ParamsSchema = z.ZodObject;
@@ -37,6 +38,9 @@ const COMMON: Readonly<Record<string, string>> = {
   help: "print this and stop",
 };
 
+/** Common flags that take no value. */
+const SWITCHES = ["fresh", "dry-run", "help"] as const;
+
 /** A wrong command line; the message says what to write instead. */
 export class UsageError extends Error {}
 
@@ -73,12 +77,16 @@ export function nearest(word: string, words: readonly string[]): string {
     "";
 }
 
+/** A number, or a text that is none, for the schema to refuse. */
+function numberOf(text: string): number | string {
+  const value = Number(text);
+  return text.trim() === "" || Number.isNaN(value) ? text : value;
+}
+
 /** The value of a flag as the schema wants it, before it is checked. */
 function valueOf(text: unknown, current: unknown): unknown {
-  if (Array.isArray(current)) return String(text).split(",").map(Number);
-  if (typeof current === "number") {
-    return typeof text === "string" && text.trim() !== "" ? Number(text) : text;
-  }
+  if (Array.isArray(current)) return String(text).split(",").map(numberOf);
+  if (typeof current === "number") return numberOf(String(text));
   if (typeof current === "boolean" && typeof text === "string") {
     return text === "true" ? true : text === "false" ? false : text;
   }
@@ -109,38 +117,47 @@ export function parseFlags<P>(
   ];
   const demo = presets.demo as Record<string, unknown>;
   const isFlag = (field: string) => typeof demo[field] === "boolean";
-  const parsed = parseArgs([...args], {
-    string: [
-      "preset",
-      "data",
-      "out",
-      "cache",
-      ...Object.keys(files),
-      ...fields.filter((field) => !isFlag(field)).map(kebab),
-    ],
-    boolean: ["fresh", "dry-run", "help"],
-  }) as Record<string, unknown> & { _: unknown[] };
+  const valueFlags = [
+    "preset",
+    "data",
+    "out",
+    "cache",
+    ...Object.keys(files),
+    ...fields.filter((field) => !isFlag(field)).map(kebab),
+  ];
+  const words = joinValues(args, valueFlags);
+  const unknown = unknownOption(words, known);
+  if (unknown !== undefined) {
+    const name = unknown.replace(/^-+/, "");
+    throw new UsageError(
+      `Cannot understand ${unknown}: did you mean --${nearest(name, known)}?`,
+    );
+  }
+  const parsed = parseArgs(words, {
+    string: ["_", ...valueFlags],
+    boolean: SWITCHES,
+  }) as Record<string, unknown> & { _: string[] };
   if (parsed._.length > 0) {
     throw new UsageError(
-      `Cannot understand "${parsed._[0]}": options begin with --`,
+      `Cannot understand "${
+        parsed._[0]
+      }": options begin with --, and a list has commas but no blanks, 0,1,2`,
     );
   }
-  const unknown = Object.keys(parsed).find((name) =>
-    name !== "_" && !known.includes(name)
+  const valued = words.find((word) =>
+    SWITCHES.some((name) => word.startsWith(`--${name}=`)) &&
+    !/=(true|false)$/.test(word)
   );
-  if (unknown !== undefined) {
-    throw new UsageError(
-      `Cannot understand --${unknown}: did you mean --${
-        nearest(unknown, known)
-      }?`,
-    );
+  if (valued !== undefined) {
+    throw new UsageError(`Cannot use ${valued}: it takes no value`);
   }
-  const text = (name: string) => {
+  for (const name of valueFlags) {
     const value = parsed[name];
-    if (value === undefined) return undefined;
-    if (typeof value === "string" && value !== "") return value;
-    throw new UsageError(`Cannot use --${name}: it needs one value`);
-  };
+    if (typeof value !== "string" || value.trim() !== "") continue;
+    const got = value === "" ? "" : ` "${value}"`;
+    throw new UsageError(`Cannot use --${name}${got}: it needs a value`);
+  }
+  const text = (name: string) => parsed[name] as string | undefined;
   const preset = text("preset") ?? "demo";
   if (!Object.hasOwn(presets, preset)) {
     throw new UsageError(

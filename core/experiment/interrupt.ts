@@ -26,30 +26,25 @@ export interface InterruptState {
   check(): void;
 }
 
-/** Listens for Ctrl-C and SIGTERM; a second one ends the process at once. */
-export class Interrupt implements InterruptState, Disposable {
-  #status = 0;
-  readonly #told: ((status: number) => void)[] = [];
-  readonly #listeners: readonly [Deno.Signal, () => void][];
+/** A stop that all threads of a run see at once. */
+export class StopFlag implements InterruptState {
+  /** Holds the exit status of a requested stop; 0 to go on. */
+  readonly buffer: SharedArrayBuffer;
+  readonly #status: Int32Array;
 
-  /** Starts to listen. */
-  constructor() {
-    const listen = (signal: Deno.Signal, status: number) => {
-      const listener = () => {
-        if (this.#status !== 0) Deno.exit(status);
-        this.#status = status;
-        for (const tell of this.#told) tell(status);
-        console.error("\nStopping after this step; again to stop at once.");
-      };
-      Deno.addSignalListener(signal, listener);
-      return [signal, listener] as [Deno.Signal, () => void];
-    };
-    this.#listeners = [listen("SIGINT", 130), listen("SIGTERM", 143)];
+  /**
+   * Creates it.
+   *
+   * @param buffer of another thread's flag; a new one unless given
+   */
+  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(4)) {
+    this.buffer = buffer;
+    this.#status = new Int32Array(buffer);
   }
 
   /** Whether to stop. */
   get requested(): boolean {
-    return this.#status !== 0;
+    return Atomics.load(this.#status, 0) !== 0;
   }
 
   /**
@@ -58,23 +53,37 @@ export class Interrupt implements InterruptState, Disposable {
    * @throws {Interrupted} then
    */
   check(): void {
-    if (this.requested) throw new Interrupted(this.#status);
+    const status = Atomics.load(this.#status, 0);
+    if (status !== 0) throw new Interrupted(status);
+  }
+}
+
+/**
+ * Listens for Ctrl-C and SIGTERM; a second one ends the process at once. It
+ * listens on a thread of its own, so that both are heard inside a batch that
+ * takes minutes.
+ */
+export class Interrupt extends StopFlag implements Disposable {
+  readonly #worker: Worker;
+
+  private constructor(worker: Worker) {
+    super();
+    this.#worker = worker;
   }
 
-  /**
-   * Asks to be told of a stop.
-   *
-   * @param tell gets the exit status, at once if the stop was asked for before
-   */
-  listen(tell: (status: number) => void): void {
-    this.#told.push(tell);
-    if (this.requested) tell(this.#status);
+  /** Starts to listen. */
+  static async open(): Promise<Interrupt> {
+    const url = new URL("./interrupt_worker.ts", import.meta.url);
+    const worker = new Worker(url, { type: "module" });
+    const interrupt = new Interrupt(worker);
+    const ready = new Promise((resolve) => worker.onmessage = resolve);
+    worker.postMessage(interrupt.buffer);
+    await ready;
+    return interrupt;
   }
 
   /** Stops to listen. */
   [Symbol.dispose](): void {
-    for (const [signal, listener] of this.#listeners) {
-      Deno.removeSignalListener(signal, listener);
-    }
+    this.#worker.terminate();
   }
 }

@@ -14,7 +14,8 @@
 import { Gpu } from "../gpu/gpu.ts";
 import type { ExperimentContext, StageContext } from "./experiment.ts";
 import type { CommonFlags } from "./flags.ts";
-import { Interrupted } from "./interrupt.ts";
+import { Interrupted, StopFlag } from "./interrupt.ts";
+import { Pace } from "./pace.ts";
 import type { Progress, StageProgress } from "./progress.ts";
 import { RunDirectory } from "./run_directory.ts";
 
@@ -40,7 +41,7 @@ interface Setup<P> {
   readonly flags: CommonFlags;
   readonly path: string;
   readonly command: string;
-  /** Exit status of a requested stop; 0 to go on. */
+  /** Of the run's flag. */
   readonly stop: SharedArrayBuffer;
 }
 
@@ -72,21 +73,13 @@ export function serveLane<P>(jobs: LaneJobs<P>): void {
     { params, flags, path, command, stop }: Setup<P>,
   ): Promise<StageContext<P>> => {
     const gpu = await Gpu.open();
-    const status = new Int32Array(stop);
     return {
       gpu,
       params,
       flags,
       command,
       run: RunDirectory.inside(path),
-      interrupt: {
-        get requested() {
-          return Atomics.load(status, 0) !== 0;
-        },
-        check() {
-          if (this.requested) throw new Interrupted(Atomics.load(status, 0));
-        },
-      },
+      interrupt: new StopFlag(stop),
       progress: (): Progress => ({
         update: (progress) =>
           tell({
@@ -113,6 +106,7 @@ export function serveLane<P>(jobs: LaneJobs<P>): void {
         );
       }
       context ??= await open(setup);
+      context.interrupt.check();
       const result = await job(context, data.input as never);
       tell({ kind: "done", result });
     } catch (error) {
@@ -125,22 +119,62 @@ export function serveLane<P>(jobs: LaneJobs<P>): void {
   };
 }
 
+/** A task that has begun. */
+interface Begun {
+  readonly label: string;
+  readonly pace: Pace;
+  readonly progress: StageProgress;
+}
+
+/**
+ * Seconds until all tasks are done: those that go on at their own pace, the
+ * others as long as those that have begun on average, on all lanes alike.
+ *
+ * @returns undefined while a task that goes on is not measured
+ */
+function secondsLeft(
+  begun: readonly Begun[],
+  active: readonly Begun[],
+  toCome: number,
+  lanes: number,
+): number | undefined {
+  const left = active.map(({ pace }) => pace.left ?? NaN);
+  const known = begun.flatMap(({ pace }) => pace.seconds ?? []);
+  const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
+  const further = toCome === 0 ? 0 : toCome * sum(known) / known.length;
+  const seconds = Math.max(...left, (sum(left) + further) / lanes);
+  return Number.isNaN(seconds) ? undefined : seconds;
+}
+
 /** How far several tasks are, of those that have begun. */
 function together(
-  tasks: readonly LaneTask[],
-  states: ReadonlyMap<number, StageProgress>,
+  begun: readonly Begun[],
+  toCome: number,
+  lanes: number,
   bytes: Iterable<number>,
 ): StageProgress {
-  const all = [...states.values()];
-  const sum = (pick: (state: StageProgress) => number) =>
-    all.reduce((total, state) => total + pick(state), 0);
-  const losses = [...states].filter(([, { loss }]) => loss !== undefined)
-    .map(([i, { loss = 0 }]) => `${tasks[i]?.label} loss ${loss.toFixed(4)}`);
+  const active = begun
+    .filter(({ progress: { done, total } }) => done < total);
+  const sum = (list: readonly Begun[], pick: (each: Begun) => number) =>
+    list.reduce((total, each) => total + pick(each), 0);
+  const details = begun.flatMap(({ label, progress: { loss } }) =>
+    loss === undefined ? [] : [`${label} loss ${loss.toFixed(4)}`]
+  );
+  if (toCome > 0) details.push(`${toCome} more to come`);
+  const rate = sum(active, ({ pace }) => pace.rate ?? NaN);
+  const waiting = active.filter(({ pace }) => pace.isWaiting);
+  const waitsFor = waiting.at(-1)?.progress.waitsFor;
   return {
-    done: sum(({ done }) => done),
-    total: sum(({ total }) => total),
+    done: sum(begun, ({ progress }) => progress.done),
+    total: sum(begun, ({ progress }) => progress.total),
     bytes: [...bytes].reduce((total, own) => total + own, 0),
-    ...(losses.length > 0 ? { detail: losses.join(", ") } : {}),
+    pace: {
+      isWaiting: waiting.length > 0 && waiting.length === active.length,
+      rate: rate > 0 ? rate : undefined,
+      left: secondsLeft(begun, active, toCome, lanes),
+    },
+    ...(waitsFor === undefined ? {} : { waitsFor }),
+    ...(details.length > 0 ? { detail: details.join(", ") } : {}),
   };
 }
 
@@ -157,7 +191,6 @@ export interface LaneTask {
 /** The threads of a run. */
 export class Lanes<P> implements Disposable {
   readonly #workers: readonly Worker[];
-  readonly #stop = new Int32Array(new SharedArrayBuffer(4));
   readonly #log: (line: string) => void;
 
   /**
@@ -174,14 +207,13 @@ export class Lanes<P> implements Disposable {
   ) {
     const { params, flags, run, command, interrupt } = context;
     this.#log = context.log;
-    interrupt.listen((status) => Atomics.store(this.#stop, 0, status));
     const setup: Setup<P> = {
       kind: "setup",
       params,
       flags,
       path: run.path,
       command,
-      stop: this.#stop.buffer as SharedArrayBuffer,
+      stop: interrupt.buffer,
     };
     this.#workers = Array.from({ length: count }, () => {
       const worker = new Worker(module, { type: "module" });
@@ -209,7 +241,7 @@ export class Lanes<P> implements Disposable {
    */
   async all(tasks: readonly LaneTask[], line: Progress): Promise<unknown[]> {
     const results = new Array<unknown>(tasks.length);
-    const states = new Map<number, StageProgress>();
+    const begun = new Map<number, Begun>();
     const bytes = new Map<Worker, number>();
     const errors: Error[] = [];
     let next = 0;
@@ -218,11 +250,16 @@ export class Lanes<P> implements Disposable {
         const index = next++;
         const task = tasks[index];
         if (task === undefined) return;
+        const { label } = task;
+        const pace = new Pace();
         try {
           results[index] = await this.#do(worker, task, (progress) => {
-            states.set(index, progress);
+            pace.update(progress.done, progress.total);
+            begun.set(index, { label, pace, progress });
             bytes.set(worker, progress.bytes ?? 0);
-            line.update(together(tasks, states, bytes.values()));
+            const all = [...begun.values()];
+            const toCome = tasks.length - next;
+            line.update(together(all, toCome, this.count, bytes.values()));
           });
         } catch (error) {
           errors.push(error as Error);

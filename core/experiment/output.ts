@@ -41,16 +41,20 @@ export async function checkOutput(
       `Cannot write ${path}: it exists; remove it or name another ${flag}`,
     );
   }
-  await checkWritable(path);
+  await checkWritable(path, flag);
 }
 
 /**
  * Makes sure, before any work, that a file can be written.
  *
  * @param path the file; what it holds is left alone
+ * @param flag that named it, for messages
  * @throws {Error} if it is a folder, or its own folder is missing or closed
  */
-export async function checkWritable(path: string): Promise<void> {
+export async function checkWritable(
+  path: string,
+  flag = "--output",
+): Promise<void> {
   const isFolder = await Deno.stat(path).then(
     (stat) => stat.isDirectory,
     () => false,
@@ -61,8 +65,9 @@ export async function checkWritable(path: string): Promise<void> {
     (await Deno.open(trial, { create: true, write: true })).close();
     await Deno.remove(trial);
   } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     throw new Error(
-      `Cannot write ${path}: ${(error as Error).message}`,
+      `Cannot write ${path}: ${(error as Error).message}; name another ${flag}`,
     );
   }
 }

@@ -21,6 +21,29 @@ export async function readJson(path: string): Promise<unknown> {
   }
 }
 
+/**
+ * Makes sure, before any work, that a folder can be written into.
+ *
+ * @param path the folder; made if it is missing
+ * @param flag that names another one, for messages
+ * @throws {Error} if it is a file, or closed
+ */
+export async function checkFolder(path: string, flag: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+    const trial = join(path, `${crypto.randomUUID()}.partial`);
+    await Deno.writeFile(trial, new Uint8Array());
+    await Deno.remove(trial);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    throw new Error(
+      `Cannot write into ${path}: ${
+        (error as Error).message
+      }; name another folder by ${flag}`,
+    );
+  }
+}
+
 /** SHA-256 of a text, hexadecimal. */
 export async function digestText(text: string): Promise<string> {
   const bytes = new TextEncoder().encode(text);

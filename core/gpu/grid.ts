@@ -28,6 +28,41 @@ export function flatGrid(groups: number): Grid {
   return [MAX_GROUPS, ceilDiv(groups, MAX_GROUPS)];
 }
 
+/**
+ * Cuts a number of workgroups into ranges that one dimension holds. All but the
+ * last are multiples of 64, so that what belongs to a range of whole rows of
+ * four-byte elements begins at a multiple of 256 bytes and may be bound.
+ *
+ * @param groups number of workgroups
+ * @returns first and past-last workgroup of each range
+ */
+export function groupRanges(
+  groups: number,
+): (readonly [start: number, end: number])[] {
+  const most = MAX_GROUPS - MAX_GROUPS % 64;
+  if (groups <= MAX_GROUPS) return [[0, groups]];
+  return Array.from(
+    { length: ceilDiv(groups, most) },
+    (_, i) => [i * most, Math.min((i + 1) * most, groups)],
+  );
+}
+
+/**
+ * Refuses a dispatch that a device would not run.
+ *
+ * @param kernel name of the kernel, for the message
+ * @param grid workgroups along x, y and z
+ * @throws {RangeError} if they are more than 65,535 along one
+ */
+export function checkGrid(kernel: string, grid: Grid): void {
+  if (grid.every((groups = 1) => groups <= MAX_GROUPS)) return;
+  throw new RangeError(
+    `Cannot run ${kernel}: its input needs ${
+      grid.join(" x ")
+    } workgroups, at most ${MAX_GROUPS} are possible along an axis; split the input`,
+  );
+}
+
 /** Loop iterations of one invocation that every driver carries out. */
 const MAX_ITERATIONS = 60_000;
 

@@ -1,5 +1,5 @@
 import type { Gpu } from "./gpu.ts";
-import type { Grid } from "./grid.ts";
+import { checkGrid, type Grid } from "./grid.ts";
 import { type Knobs, setKnobs } from "./knobs.ts";
 import type { Range, TexelFormat } from "./storage.ts";
 
@@ -148,6 +148,7 @@ export class Shader {
    * @param options knobs, and costs for the profile
    * @throws {TypeError} if a name is not declared, a param is missing, or the
    *   bindings are of different devices
+   * @throws {RangeError} if the grid has more than 65,535 workgroups on an axis
    */
   run(
     entry: string,
@@ -166,6 +167,7 @@ export class Shader {
     const { gpu } = first.storage;
     gpu.checkUsable();
     if (grid[0] === 0 || grid[1] === 0 || grid[2] === 0) return;
+    checkGrid(`${this.name}.${entry}`, grid);
     const variant = this.#variant(gpu, entry, names, options.knobs ?? {});
     const { recorder } = gpu;
 

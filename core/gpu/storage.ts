@@ -52,6 +52,22 @@ export interface Range {
 }
 
 /**
+ * A part of a range.
+ *
+ * @param range the whole
+ * @param start first byte within it, a multiple of 256
+ * @param bytes length; default, and at most, to its end
+ */
+export function partOf(range: Range, start: number, bytes?: number): Range {
+  const left = range.bytes - start;
+  return {
+    storage: range.storage,
+    offset: range.offset + start,
+    bytes: Math.min(bytes ?? left, left),
+  };
+}
+
+/**
  * Memory on the device with one owner: the scope it was made in.
  *
  * Tensors are views of it. It is freed when its scope closes; using it later

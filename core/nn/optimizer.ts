@@ -1,4 +1,5 @@
 import { operand } from "../../kernels/matmul.wgsl.ts";
+import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import source from "../../kernels/optimizer.wgsl" with { type: "text" };
 import type { Gpu } from "../gpu/gpu.ts";
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
@@ -18,6 +19,7 @@ type InPlace = keyof typeof READS;
 /** The kernels, reading from texels or in place. */
 const shaders = {
   texels: defineShader("optimizer", [
+    nan,
     source,
     operand("gradient", 1, "texels"),
     ...Object.entries(READS).map(([name, binding]) =>
@@ -28,6 +30,7 @@ const shaders = {
     ),
   ]),
   buffer: defineShader("optimizer_in_place", [
+    nan,
     source,
     operand("gradient", 1, "buffer"),
     ...Object.keys(READS).map((name) =>
@@ -57,11 +60,13 @@ function run(
 const NEUTRAL = {
   rate: 0,
   beta1: 0,
+  rest1: 1,
   beta2: 0,
+  rest2: 1,
   eps: 0,
   l2: 0,
-  decay: 0,
-  invRoot: 1,
+  keep: 1,
+  share: 1,
 };
 
 /** An optimizer: its step, and the state that a checkpoint keeps. */
@@ -195,11 +200,13 @@ export class Adam implements Optimizer {
           count,
           rate: lr / (1 - beta1 ** t),
           beta1,
+          rest1: 1 - beta1,
           beta2,
+          rest2: 1 - beta2,
           eps: this.#eps,
           l2: this.isDecoupled ? 0 : this.#weightDecay,
-          decay: this.isDecoupled ? lr * this.#weightDecay : 0,
-          invRoot: 1 / Math.sqrt(1 - beta2 ** t),
+          keep: this.isDecoupled ? 1 - lr * this.#weightDecay : 1,
+          share: 1 - beta2 ** t,
         },
         ceilDiv(count, 64),
       );
@@ -363,7 +370,7 @@ export class Ema {
       "ema",
       this.#store.gpu,
       { average: this.average, gradient: this.#store.values },
-      { ...NEUTRAL, count, beta1: decay },
+      { ...NEUTRAL, count, beta1: decay, rest1: 1 - decay },
       ceilDiv(count, 64),
     );
   }

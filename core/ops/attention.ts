@@ -3,8 +3,9 @@ import {
   type AttentionVariant,
 } from "../../kernels/attention.wgsl.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { ceilDiv, checkLoop } from "../gpu/grid.ts";
+import { ceilDiv, checkLoop, groupRanges } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
+import { partOf } from "../gpu/storage.ts";
 import { record } from "../tensor/autograd.ts";
 import { empty } from "../tensor/create.ts";
 import { type Shape, showShape } from "../tensor/shape.ts";
@@ -155,19 +156,32 @@ function attend(q: Tensor, kv: Tensor | undefined, g: Geometry): Tensor {
   const qPadded = alignRows(q);
   const kvPadded = kv === undefined ? qPadded : alignRows(kv);
   const operands = { q: qPadded, k: kvPadded, v: kvPadded };
-  const grid = (tokens: number) =>
-    [ceilDiv(tokens, lanes), heads, batch] as const;
-  const flops = 4 * batch * heads * queries * keys * d;
+  const run = (
+    pass: AttentionVariant["pass"],
+    bindings: Readonly<Record<string, Tensor>>,
+    tokens: number,
+    share: number,
+  ) => {
+    // Samples beyond one dispatch take several.
+    for (const [first, end] of groupRanges(batch)) {
+      const samples = end - first;
+      const parts = Object.entries(bindings).map(([name, x]) => {
+        const each = x.bytes / batch;
+        return [name, partOf(x, first * each, samples * each)] as const;
+      });
+      variant(pass).run(
+        "attend",
+        Object.fromEntries(parts),
+        params,
+        [ceilDiv(tokens, lanes), heads, samples],
+        { flops: share * samples * heads * queries * keys * d },
+      );
+    }
+  };
 
   const out = empty(gpu, [batch, queries, heads, width]);
   const lse = empty(gpu, [batch, heads, params.padded]);
-  variant("forward").run(
-    "attend",
-    { ...operands, out, lse },
-    params,
-    grid(params.padded),
-    { flops },
-  );
+  run("forward", { ...operands, out, lse }, params.padded, 4);
 
   const inputs = kv === undefined ? [q] : [q, kv];
   return record(cropRows(out, shape), inputs, (dy) => {
@@ -175,20 +189,9 @@ function attend(q: Tensor, kv: Tensor | undefined, g: Geometry): Tensor {
     const delta = empty(gpu, lse.shape);
     const dq = empty(gpu, qPadded.shape);
     const dkv = kv === undefined ? dq : empty(gpu, kvPadded.shape);
-    variant("query").run(
-      "attend",
-      { ...operands, o: out, grad, lse, delta, out: dq },
-      params,
-      grid(params.padded),
-      { flops: 1.5 * flops },
-    );
-    variant("keyValue").run(
-      "attend",
-      { ...operands, grad, lse, delta, out: dkv },
-      params,
-      grid(keys),
-      { flops: 2 * flops },
-    );
+    const query = { ...operands, o: out, grad, lse, delta, out: dq };
+    run("query", query, params.padded, 6);
+    run("keyValue", { ...operands, grad, lse, delta, out: dkv }, keys, 8);
     const gradients = [cropRows(dq, q.shape)];
     if (kv !== undefined) gradients.push(cropRows(dkv, kv.shape));
     return gradients;

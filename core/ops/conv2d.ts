@@ -4,13 +4,18 @@ import {
   type ConvWeightVariant,
 } from "../../kernels/conv2d_weight.wgsl.ts";
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import type { Activation } from "../../kernels/matmul.wgsl.ts";
-import { type SharedTile, tileGrid } from "../../kernels/tile.wgsl.ts";
-import { ceilDiv, checkLoop } from "../gpu/grid.ts";
+import {
+  type SharedTile,
+  type Tile,
+  tileGrid,
+} from "../../kernels/tile.wgsl.ts";
+import { ceilDiv, checkLoop, MAX_GROUPS } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { chooseTile } from "../gpu/tuning.ts";
-import { isGradEnabled, record } from "../tensor/autograd.ts";
+import { isGradEnabled, noGrad, record } from "../tensor/autograd.ts";
 import { derive } from "../tensor/derived.ts";
 import { empty } from "../tensor/create.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
@@ -21,7 +26,7 @@ import { alignRows } from "./copy_rows.ts";
 import { permute } from "./permute.ts";
 import { activationGradient, add } from "./pointwise.ts";
 import { sum } from "./reduce.ts";
-import { suitsWinograd, winograd } from "./winograd.ts";
+import { fitsWinograd, suitsWinograd, winograd } from "./winograd.ts";
 
 /** Options of {@linkcode conv2d}; one number serves both axes. */
 export interface Conv2dOptions {
@@ -53,7 +58,7 @@ export function conv2dShader(variant: Conv2dVariant): Shader {
   let shader = shaders.get(key);
   if (shader === undefined) {
     const sources = [conv2dKernel(variant)];
-    if (variant.activation !== "none") sources.unshift(math);
+    if (variant.activation !== "none") sources.unshift(math, nan);
     shader = defineShader(`conv2d_${variant.pass}`, sources);
     shaders.set(key, shader);
   }
@@ -203,6 +208,9 @@ function convolve(
     isPlain3x3(geometry) &&
     suitsWinograd(gpu, channels, columns, gridHeight * gridWidth)
   ) {
+    if (batch > 1 && !fitsWinograd(gpu, batch, gridHeight, gridWidth)) {
+      return convolveHalves(pass, geometry, operands);
+    }
     return winograd({
       a,
       weight,
@@ -243,9 +251,12 @@ function convolve(
       keepPre: operands.keepPre ?? false,
     });
   }
-  checkPixels(rows);
   checkLoop("conv2d", kernelHeight * kernelWidth * (depth / 4 + 1));
   const tile = chooseTile(gpu, "conv", rows, columns);
+  if (rows > mostPixels(tile) && batch > 1) {
+    return convolveHalves(pass, geometry, operands);
+  }
+  checkPixels(rows, tile);
   const shader = conv2dShader({
     pass,
     bias: bias !== undefined,
@@ -291,6 +302,38 @@ function convolve(
     },
   );
   return { c, pre };
+}
+
+/** Convolves two halves of a batch that is too large for one dispatch. */
+function convolveHalves(
+  pass: "forward" | "input",
+  geometry: Geometry,
+  operands: Operands,
+): { c: Tensor; pre: Tensor | undefined } {
+  const { batch } = geometry;
+  const { a, residual } = operands;
+  const images = a.reshape([batch, a.size / batch]);
+  return noGrad(() => {
+    const parts = halvesOf(batch).map(([start, end]) =>
+      convolve(pass, { ...geometry, batch: end - start }, {
+        ...operands,
+        a: slice(images, 0, start, end),
+        residual: residual && slice(residual, 0, start, end),
+      })
+    );
+    const pres = parts.map(({ pre }) => pre).filter((pre) => pre !== undefined);
+    return {
+      c: concat(parts.map(({ c }) => c), 0),
+      pre: pres.length > 0 ? concat(pres, 0) : undefined,
+    };
+  });
+}
+
+function halvesOf(
+  batch: number,
+): readonly (readonly [start: number, end: number])[] {
+  const middle = Math.floor(batch / 2);
+  return [[0, middle], [middle, batch]];
 }
 
 /** Whether the kernel is 3 x 3 and moves in steps of one pixel. */
@@ -446,7 +489,6 @@ function productOfTaps(
   const { gpu } = x;
   const { batch, outHeight, outWidth, inChannels, outChannels } = geometry;
   const pixels = batch * outHeight * outWidth;
-  checkPixels(pixels);
   if (pixels > MAX_STEPS && batch > 1) return inHalves(geometry, x, dy, tile);
   checkLoop("the weight gradient of conv2d", pixels / 4);
   const count = geometry.kernelHeight * geometry.kernelWidth;
@@ -494,14 +536,13 @@ function inHalves(
   tile: SharedTile,
 ): Tensor {
   const { batch } = geometry;
-  const middle = Math.floor(batch / 2);
   const channelsX = x.size / (batch * geometry.inHeight * geometry.inWidth);
   const channelsY = dy.size / (batch * geometry.outHeight * geometry.outWidth);
   const whole = {
     x: x.reshape([batch, geometry.inHeight * geometry.inWidth, channelsX]),
     dy: dy.reshape([batch, geometry.outHeight * geometry.outWidth, channelsY]),
   };
-  const parts = [[0, middle], [middle, batch]].map(([start = 0, end = 0]) =>
+  const parts = halvesOf(batch).map(([start, end]) =>
     productOfTaps(
       { ...geometry, batch: end - start },
       slice(whole.x, 0, start, end),
@@ -535,13 +576,16 @@ function grouped(
   return concat(results, 3);
 }
 
-/** The kernel divides pixel indices in float32. */
-function checkPixels(pixels: number): void {
-  if (pixels < 2 ** 22) return;
+/** Pixels of a dispatch: the kernel divides their indices in float32. */
+function mostPixels(tile: Tile): number {
+  return Math.min(2 ** 22 - 1, MAX_GROUPS * tile.rows);
+}
+
+function checkPixels(pixels: number, tile: Tile): void {
+  const most = mostPixels(tile);
+  if (pixels <= most) return;
   throw new RangeError(
-    `Cannot apply conv2d to ${pixels} pixels at once: at most ${
-      2 ** 22 - 1
-    } are possible; split the batch`,
+    `Cannot apply conv2d to an image of ${pixels} pixels: at most ${most} are possible; split the image`,
   );
 }
 

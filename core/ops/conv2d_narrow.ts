@@ -1,4 +1,5 @@
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import {
   convNarrowKernel,
@@ -51,7 +52,7 @@ function narrowShader(variant: ConvNarrowVariant): Shader {
   let shader = shaders.get(key);
   if (shader === undefined) {
     const sources = [quotient, convNarrowKernel(variant)];
-    if (variant.activation !== "none") sources.unshift(math);
+    if (variant.activation !== "none") sources.unshift(math, nan);
     shader = defineShader("conv2d_narrow", sources);
     shaders.set(key, shader);
   }

@@ -1,5 +1,6 @@
 import opaque from "../../kernels/lib/opaque.wgsl" with { type: "text" };
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/group_norm.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
@@ -12,7 +13,13 @@ import type { Affine } from "./layer_norm.ts";
 import { add, mul, rsqrt, sub } from "./pointwise.ts";
 import { sum } from "./reduce.ts";
 
-const shader = defineShader("group_norm", [math, opaque, quotient, source]);
+const shader = defineShader("group_norm", [
+  math,
+  nan,
+  opaque,
+  quotient,
+  source,
+]);
 
 /** Least number of pixels that one invocation adds. */
 const CHUNK = 128;

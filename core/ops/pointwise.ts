@@ -1,4 +1,5 @@
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/pointwise.wgsl" with { type: "text" };
 import {
@@ -41,25 +42,19 @@ const TABLE = {
   div: { forward: "x / y", backward: ["d / y", "-d * x / (y * y)"] },
   // At a tie both get half, as in PyTorch.
   minimum: {
-    forward: "min(x, y)",
-    backward: [
-      "d * select(select(vec4f(), vec4f(0.5), x == y), vec4f(1.0), x < y)",
-      "d * select(select(vec4f(), vec4f(0.5), x == y), vec4f(1.0), y < x)",
-    ],
+    forward: "smaller(x, y)",
+    backward: ["throughLarger(d, -x, -y)", "throughLarger(d, -y, -x)"],
   },
   maximum: {
-    forward: "max(x, y)",
-    backward: [
-      "d * select(select(vec4f(), vec4f(0.5), x == y), vec4f(1.0), x > y)",
-      "d * select(select(vec4f(), vec4f(0.5), x == y), vec4f(1.0), y > x)",
-    ],
+    forward: "larger(x, y)",
+    backward: ["throughLarger(d, x, y)", "throughLarger(d, y, x)"],
   },
   where: {
-    forward: "select(z, y, x != vec4f())",
+    forward: "select(z, y, isTrue(x))",
     backward: [
       undefined,
-      "select(vec4f(), d, x != vec4f())",
-      "select(d, vec4f(), x != vec4f())",
+      "select(vec4f(), d, isTrue(x))",
+      "select(d, vec4f(), isTrue(x))",
     ],
   },
   // Adaptive layer normalization, Peebles & Xie 2023: x, scale y, shift z.
@@ -70,8 +65,8 @@ const TABLE = {
   gatedAdd: { forward: "x + y * z", backward: ["d", "d * z", "d * y"] },
   // y is uniform on [0, 1), p the share that is dropped, q = 1 / (1 - p).
   dropout: {
-    forward: "select(vec4f(), x * q, y >= vec4f(p))",
-    backward: ["select(vec4f(), d * q, y >= vec4f(p))", undefined],
+    forward: "x * select(vec4f(), vec4f(q), y >= vec4f(p))",
+    backward: ["d * select(vec4f(), vec4f(q), y >= vec4f(p))", undefined],
   },
   identity: { forward: "x", backward: ["d"] },
   neg: { forward: "-x", backward: ["-d"] },
@@ -80,7 +75,7 @@ const TABLE = {
   sqrt: { forward: "sqrt(x)", backward: ["0.5 * d * inverseSqrt(x)"] },
   rsqrt: {
     forward: "inverseSqrt(x)",
-    backward: ["-0.5 * d * inverseSqrt(x) / x"],
+    backward: ["-0.5 * d * inverseSqrt(x) * inverseSqrt(x) * inverseSqrt(x)"],
   },
   tanh: {
     forward: "tanhAccurate(x)",
@@ -92,30 +87,31 @@ const TABLE = {
     forward: "sigmoid(x)",
     backward: ["d * sigmoid(x) * sigmoid(-x)"],
   },
-  relu: { forward: "relu(x)", backward: ["d * reluSlope(x)"] },
+  relu: { forward: "relu(x)", backward: ["throughRelu(d, x)"] },
   silu: { forward: "silu(x)", backward: ["d * siluSlope(x)"] },
   gelu: { forward: "gelu(x)", backward: ["d * geluSlope(x)"] },
   geluTanh: { forward: "geluTanh(x)", backward: ["d * geluTanhSlope(x)"] },
   quickGelu: { forward: "quickGelu(x)", backward: ["d * quickGeluSlope(x)"] },
-  abs: { forward: "abs(x)", backward: ["d * sign(x)"] },
+  abs: { forward: "abs(x)", backward: ["d * signOf(x)"] },
   // Powers of special exponents avoid pow(), which is undefined below 0.
+  one: { forward: "vec4f(1.0)", backward: ["vec4f()"] },
   square: { forward: "x * x", backward: ["2.0 * d * x"] },
   reciprocal: { forward: "1.0 / x", backward: ["-d / (x * x)"] },
   evenPow: {
-    forward: "pow(abs(x), vec4f(p))",
-    backward: ["d * p * sign(x) * pow(abs(x), vec4f(p - 1.0))"],
+    forward: "evenPow(x, p)",
+    backward: ["d * p * oddPow(x, p - 1.0)"],
   },
   oddPow: {
-    forward: "sign(x) * pow(abs(x), vec4f(p))",
-    backward: ["d * p * pow(abs(x), vec4f(p - 1.0))"],
+    forward: "oddPow(x, p)",
+    backward: ["d * p * evenPow(x, p - 1.0)"],
   },
   realPow: {
-    forward: "pow(x, vec4f(p))",
-    backward: ["d * p * pow(x, vec4f(p - 1.0))"],
+    forward: "realPow(x, p)",
+    backward: ["d * p * realPow(x, p - 1.0)"],
   },
   clamp: {
-    forward: "clamp(x, vec4f(p), vec4f(q))",
-    backward: ["select(vec4f(), d, (x >= vec4f(p)) & (x <= vec4f(q)))"],
+    forward: "clamped(x, vec4f(p), vec4f(q))",
+    backward: ["select(vec4f(), d, isWithin(x, vec4f(p), vec4f(q)))"],
   },
 } as const satisfies Record<string, Expression>;
 
@@ -181,6 +177,7 @@ fn compute(i: u32, ix: u32, iy: u32, iz: u32) -> Elem {
 }`;
     shader = defineShader(`pointwise_${name}`, [
       math,
+      nan,
       quotient,
       source,
       composed,
@@ -551,12 +548,12 @@ export function tanh(x: Tensor): Tensor {
   return pointwise("tanh", [x]);
 }
 
-/** Sine of radians; absolute error below 1e-6 up to 1e4. */
+/** Sine of radians; absolute error below 1e-6 up to 2^24, NaN beyond. */
 export function sin(x: Tensor): Tensor {
   return pointwise("sin", [x]);
 }
 
-/** Cosine of radians; absolute error below 1e-6 up to 1e4. */
+/** Cosine of radians; absolute error below 1e-6 up to 2^24, NaN beyond. */
 export function cos(x: Tensor): Tensor {
   return pointwise("cos", [x]);
 }
@@ -609,7 +606,7 @@ export function pow(x: Tensor, exponent: number): Tensor {
       `Cannot apply pow: exponent ${exponent} must be finite`,
     );
   }
-  if (exponent === 0) return add(mul(x, 0), 1);
+  if (exponent === 0) return pointwise("one", [x]);
   if (exponent === 1) return pointwise("identity", [x]);
   if (exponent === 2) return pointwise("square", [x]);
   if (exponent === -1) return pointwise("reciprocal", [x]);

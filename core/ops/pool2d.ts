@@ -1,3 +1,4 @@
+import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/pool2d.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
@@ -8,7 +9,7 @@ import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { mean } from "./reduce.ts";
 
-const shader = defineShader("pool2d", [quotient, source]);
+const shader = defineShader("pool2d", [nan, quotient, source]);
 
 /** Window of a pooling, in pixels; one number serves both axes. */
 export interface Pool2dOptions {
@@ -27,7 +28,8 @@ export interface AvgPool2dOptions extends Pool2dOptions {
 }
 
 /**
- * Takes the largest value of each window. Padding never wins.
+ * Takes the largest value of each window, NaN where it has one. Padding never
+ * wins.
  *
  * Keeps one index per result for the gradient.
  *

@@ -1,14 +1,17 @@
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import {
   type Activation,
   matmulKernel,
   type MatmulVariant,
 } from "../../kernels/matmul.wgsl.ts";
 import { type Tile, tileFits, tileGrid } from "../../kernels/tile.wgsl.ts";
-import { ceilDiv, checkLoop } from "../gpu/grid.ts";
+import { ceilDiv, checkLoop, groupRanges } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
+import { partOf } from "../gpu/storage.ts";
 import { chooseTile } from "../gpu/tuning.ts";
 import { empty } from "../tensor/create.ts";
+import { BYTES } from "../tensor/dtype.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { alignRows } from "./copy_rows.ts";
@@ -51,7 +54,7 @@ export function matmulShader(variant: MatmulVariant): Shader {
   let shader = shaders.get(key);
   if (shader === undefined) {
     const sources = [matmulKernel(variant)];
-    if (variant.activation !== "none") sources.unshift(math);
+    if (variant.activation !== "none") sources.unshift(math, nan);
     if (variant.halfB && variant.source === "buffer") {
       sources.unshift("enable f16;");
     }
@@ -113,34 +116,65 @@ export function product(options: Product): {
   };
   const c = empty(gpu, options.shape);
   const pre = options.keepPre ? empty(gpu, options.shape) : undefined;
-  const [x, y] = tileGrid(tile, rows, columns);
-  matmulShader(variant).run(
-    "product",
-    {
-      a,
-      b,
-      c,
-      ...(options.bias === undefined ? {} : { bias: options.bias }),
-      ...(pre === undefined ? {} : { pre }),
-      ...(rowSums === undefined ? {} : { rowSums }),
-    },
-    {
-      rows,
-      columns,
-      depth,
-      pitchA,
-      pitchB,
-      batchA: batchTexels(options.a, batch, pitchA, transposeA ? depth : rows),
-      batchB: batchTexels(
-        options.b,
-        batch,
-        pitchB,
-        transposeB ? columns : depth,
-      ),
-    },
-    [x, y, batch],
-    { flops: 2 * batch * rows * columns * depth },
+  const batchA = batchTexels(
+    options.a,
+    batch,
+    pitchA,
+    transposeA ? depth : rows,
   );
+  const batchB = batchTexels(
+    options.b,
+    batch,
+    pitchB,
+    transposeB ? columns : depth,
+  );
+  const [x, y] = tileGrid(tile, rows, columns);
+  const isTurned = tile.member === "shuffle" && tile.turned === true;
+  const groupRows = isTurned ? 4 * tile.lanes : tile.rows;
+  const bytesB = 4 * BYTES[b.dtype]; // of a texel
+  // Products beyond one dispatch take several, and so do rows of a single one.
+  const isBatch = batch > 1;
+  for (
+    const [first, end] of groupRanges(isBatch ? batch : isTurned ? y : x)
+  ) {
+    const groups = end - first;
+    const row = isBatch ? 0 : first * groupRows;
+    const partRows = isBatch ? rows : Math.min(groups * groupRows, rows - row);
+    const inA = 16 * (
+      isBatch ? first * batchA : transposeA ? row / 4 : row * pitchA
+    );
+    const lengthA = isBatch && batchA > 0
+      ? 16 * groups * batchA
+      : transposeA || isBatch
+      ? undefined
+      : 16 * groups * groupRows * pitchA;
+    const inC = 4 * columns * (isBatch ? first * rows : row);
+    const lengthC = 4 * columns * groups * (isBatch ? rows : groupRows);
+    matmulShader(variant).run(
+      "product",
+      {
+        a: partOf(a, inA, lengthA),
+        b: isBatch && batchB > 0
+          ? partOf(b, bytesB * first * batchB, bytesB * groups * batchB)
+          : b,
+        c: partOf(c, inC, lengthC),
+        ...(options.bias === undefined ? {} : { bias: options.bias }),
+        ...(pre === undefined ? {} : { pre: partOf(pre, inC, lengthC) }),
+        ...(rowSums === undefined ? {} : { rowSums: partOf(rowSums, 4 * row) }),
+      },
+      {
+        rows: partRows,
+        columns,
+        depth,
+        pitchA,
+        pitchB,
+        batchA,
+        batchB,
+      },
+      isBatch ? [x, y, groups] : isTurned ? [x, groups, 1] : [groups, y, 1],
+      { flops: 2 * (isBatch ? groups : 1) * partRows * columns * depth },
+    );
+  }
   return { c, pre, rowSums };
 }
 

@@ -60,7 +60,9 @@ export function resize2d(
     outWidth,
   };
   const quads = { ...params, channels: channels / 4 };
-  const knobs = { MODE: MODES[mode] };
+  // Equal sizes are a copy: neighbours of weight 0 would hand on their NaN.
+  const isCopy = outHeight === inHeight && outWidth === inWidth;
+  const knobs = { MODE: MODES[isCopy ? "nearest" : mode] };
   const y = empty(x.gpu, [batch, outHeight, outWidth, channels]);
   if (channels % 4 === 0) {
     const grid = flatGrid(ceilDiv(y.size, 4 * 64));

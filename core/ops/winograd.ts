@@ -1,4 +1,5 @@
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
+import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import type { Activation } from "../../kernels/matmul.wgsl.ts";
 import {
@@ -9,7 +10,7 @@ import {
   winogradWeightsKernel,
 } from "../../kernels/winograd.wgsl.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { ceilDiv, checkLoop, flatGrid } from "../gpu/grid.ts";
+import { ceilDiv, checkLoop, flatGrid, MAX_GROUPS } from "../gpu/grid.ts";
 import { defineShader, type Shader } from "../gpu/shader.ts";
 import { empty } from "../tensor/create.ts";
 import { derive } from "../tensor/derived.ts";
@@ -54,7 +55,7 @@ function winogradShader(variant: WinogradVariant): Shader {
   let shader = shaders.get(key);
   if (shader === undefined) {
     const sources = [quotient, winogradKernel(variant)];
-    if (variant.activation !== "none") sources.unshift(math);
+    if (variant.activation !== "none") sources.unshift(math, nan);
     shader = defineShader("winograd", sources);
     shaders.set(key, shader);
   }
@@ -82,6 +83,29 @@ export function suitsWinograd(
     gpu.subgroupSize >= 8 && gpu.subgroupSize <= 32 &&
     channels % 4 === 0 && columns % 4 === 0 &&
     channels >= 24 && columns >= 48 && pixels >= 64;
+}
+
+/**
+ * Whether one dispatch can convolve a batch.
+ *
+ * @param gpu the device
+ * @param batch images
+ * @param height of a result, in pixels
+ * @param width of a result, in pixels
+ */
+export function fitsWinograd(
+  gpu: Gpu,
+  batch: number,
+  height: number,
+  width: number,
+): boolean {
+  const tiles = batch * ceilDiv(height, TILE[0]) * ceilDiv(width, TILE[1]);
+  return ceilDiv(tiles, togetherOn(gpu)) <= MAX_GROUPS;
+}
+
+/** Tiles of a workgroup. */
+function togetherOn(gpu: Gpu): number {
+  return Math.max(gpu.subgroupSize, LEAST_TILES);
 }
 
 /** (4, 6, K, N) */
@@ -129,7 +153,7 @@ export function winograd(
   const tiles = batch * tilesY * tilesX;
   const rows = batch * gridHeight * gridWidth;
   const lanes = gpu.subgroupSize;
-  const together = Math.max(lanes, LEAST_TILES);
+  const together = togetherOn(gpu);
   const shader = winogradShader({
     bias: bias !== undefined,
     activation: options.activation,

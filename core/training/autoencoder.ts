@@ -160,11 +160,13 @@ export interface AutoencoderQuality {
  * @param gpu device
  * @param vae the network with its weights
  * @param frames to measure on
+ * @param check called before every batch; what it throws ends the work
  */
 export async function measureAutoencoder(
   gpu: Gpu,
   vae: AutoencoderKL,
   frames: FrameSet,
+  check: () => void = () => {},
 ): Promise<AutoencoderQuality> {
   const own = frames.size ** 2 * 3;
   const count = frames.levels.length / own;
@@ -173,6 +175,7 @@ export async function measureAutoencoder(
   let squares = 0;
   let values = 0;
   for (let start = 0; start < count; start += 16) {
+    check();
     using _ = gpu.scope();
     const rows = Array.from(
       { length: Math.min(16, count - start) },

@@ -13,8 +13,8 @@ export interface TrainingProgress {
   readonly step: number;
   /** Steps in all. */
   readonly steps: number;
-  /** Mean loss of the steps since the last report. */
-  readonly loss: number;
+  /** Mean loss of the steps since the last report; absent before the first. */
+  readonly loss?: number;
 }
 
 /** Where a training keeps itself and whom it tells. */
@@ -23,9 +23,9 @@ export interface TrainingHooks {
   readonly checkpoint: string;
   /** Digest of all that changes the result; another one is refused. */
   readonly digest: string;
-  /** Told after every few steps, when the device is idle. */
+  /** Told at the start, and after every few steps, when the device is idle. */
   readonly progress: (progress: TrainingProgress) => void;
-  /** Asked after every few steps; true to write a checkpoint and stop. */
+  /** Asked after every step; true to write a checkpoint and stop. */
   readonly shouldStop?: () => boolean;
   /** Steps between two looks at the loss. Default 25. */
   readonly stepsAtOnce?: number;
@@ -93,43 +93,54 @@ export async function runTraining(
     ...(job.module ? { module: job.module } : {}),
   };
   const curve: LossCurve = { step: [], loss: [] };
-  let step = await resume(hooks, parts, curve);
+  /** Losses of the steps since the last point of the curve. */
+  let losses: number[] = [];
+  let step = await resume(hooks, parts, curve, losses);
   let saved = performance.now();
   const save = () =>
     saveCheckpoint(hooks.checkpoint, parts, {
       digest: hooks.digest,
       curve: JSON.stringify(curve),
+      losses: JSON.stringify(losses),
     });
+  const atOnce = hooks.stepsAtOnce ?? STEPS_AT_ONCE;
 
+  hooks.progress({ step, steps });
   while (step < steps) {
     using _ = gpu.scope();
-    const losses: Tensor[] = [];
-    const end = Math.min(steps, step + (hooks.stepsAtOnce ?? STEPS_AT_ONCE));
-    for (; step < end; step++) {
+    const recorded: Tensor[] = [];
+    const end = Math.min(steps, step - step % atOnce + atOnce);
+    let stops = false;
+    while (step < end && !stops) {
       using scope = gpu.scope();
       const loss = job.loss(step);
-      losses.push(scope.keep(loss).reshape([1]));
+      recorded.push(scope.keep(loss).reshape([1]));
       backward(loss);
       if (job.clip > 0) clipGradNorm(store, job.clip, job.clipGroup);
       optimizer.lr = job.rate(step);
       optimizer.step();
       ema?.update(job.decay(step));
+      step++;
+      stops = hooks.shouldStop?.() ?? false;
     }
-    const values = await noGrad(() => concat(losses, 0)).read();
+    losses.push(...await noGrad(() => concat(recorded, 0)).read());
     let loss = 0;
-    for (const value of values) loss += value / values.length;
+    for (const value of losses) loss += value / losses.length;
     if (!Number.isFinite(loss)) {
       throw new Error(
         `Cannot go on training at step ${step}: the loss is ${loss}; lower the learning rate`,
       );
     }
-    curve.step.push(step);
-    curve.loss.push(loss);
-    hooks.progress({ step, steps, loss });
-    const stops = hooks.shouldStop?.() ?? false;
+    if (step === end) {
+      curve.step.push(step);
+      curve.loss.push(loss);
+      losses = [];
+      hooks.progress({ step, steps, loss });
+    }
     const isDue =
       performance.now() - saved > 1000 * (hooks.checkpointSeconds ?? 30);
-    if (stops || isDue) {
+    // What follows the last step may take long, too.
+    if (stops || isDue || step === steps) {
       await save();
       saved = performance.now();
     }
@@ -139,11 +150,15 @@ export async function runTraining(
   return curve;
 }
 
-/** Continues from a checkpoint if there is one; gives the steps done. */
+/**
+ * Continues from a checkpoint if there is one: fills the curve and the losses
+ * since its last point, and gives the steps done.
+ */
 async function resume(
   hooks: TrainingHooks,
   parts: Parameters<typeof loadCheckpoint>[1],
   curve: LossCurve,
+  losses: number[],
 ): Promise<number> {
   try {
     await Deno.stat(hooks.checkpoint);
@@ -160,5 +175,6 @@ async function resume(
   const kept = JSON.parse(metadata.curve ?? "{}") as Partial<LossCurve>;
   curve.step.push(...kept.step ?? []);
   curve.loss.push(...kept.loss ?? []);
+  losses.push(...JSON.parse(metadata.losses ?? "[]") as number[]);
   return Number(metadata.step ?? 0);
 }

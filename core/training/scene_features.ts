@@ -299,9 +299,11 @@ async function* resultsOf(
   gpu: Gpu,
   levels: Uint8Array,
   apply: (images: Tensor) => Tensor,
+  check: () => void,
 ): AsyncGenerator<Float32Array> {
   const count = levels.length / VALUES;
   for (let start = 0; start < count; start += 16) {
+    check();
     using _ = gpu.scope();
     const end = Math.min(count, start + 16);
     const part = levels.subarray(start * VALUES, end * VALUES);
@@ -322,17 +324,20 @@ async function* resultsOf(
  * @param gpu device
  * @param network with its heads
  * @param frames that it was not trained on, of the scenes that it was
+ * @param check called before every batch; what it throws ends the work
  * @returns from 0 to 1; 1 / scenes for a network that knows nothing
  */
 export async function sceneAccuracy(
   gpu: Gpu,
   network: DemoFeatureNet,
   { levels, scenes, nScenes }: LabelledFrames,
+  check: () => void = () => {},
 ): Promise<number> {
   const [start, end] = demoHeads(nScenes).scene;
   let hits = 0;
   let i = 0;
-  for await (const row of resultsOf(gpu, levels, (x) => network.forward(x))) {
+  const apply = (x: Tensor) => network.forward(x);
+  for await (const row of resultsOf(gpu, levels, apply, check)) {
     const logits = row.subarray(start, end);
     if (logits.indexOf(Math.max(...logits)) === scenes[i++]) hits++;
   }
@@ -346,12 +351,14 @@ export async function sceneAccuracy(
  * @param network trained
  * @param levels (n, 64, 64, 3) undamaged frames
  * @param most of them that are looked at, evenly spaced; all unless given
+ * @param check called before every batch; what it throws ends the work
  */
 export async function featureScale(
   gpu: Gpu,
   network: DemoFeatureNet,
   levels: Uint8Array,
   most = Infinity,
+  check: () => void = () => {},
 ): Promise<number> {
   const count = levels.length / VALUES;
   const every = Math.max(1, Math.floor(count / most));
@@ -361,7 +368,8 @@ export async function featureScale(
     some.set(levels.subarray(start, start + VALUES), i * VALUES);
   }
   let total = 0;
-  for await (const row of resultsOf(gpu, some, (x) => network.features(x))) {
+  const apply = (x: Tensor) => network.features(x);
+  for await (const row of resultsOf(gpu, some, apply, check)) {
     for (const value of row) total += value * value;
   }
   return Math.sqrt(MEAN_SQUARE * some.length / VALUES * DEMO_FEATURES / total);

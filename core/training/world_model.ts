@@ -7,7 +7,7 @@ import {
   type Objective,
   trainingTarget,
 } from "../diffusion/objective.ts";
-import { ddimSample } from "../diffusion/ddim.ts";
+import { type DdimOptions, ddimSample } from "../diffusion/ddim.ts";
 import { guide } from "../diffusion/guidance.ts";
 import { shuffledOrder } from "../data/windows.ts";
 import {
@@ -214,14 +214,15 @@ export class WorldModel implements Disposable {
    * @param batch windows
    * @param schedule noise schedule
    * @param noise (B, H S, P) standard normal
-   * @param options number of steps, guidance scale (1 for none)
+   * @param options as of {@linkcode ddimSample}, and guidance scale (1 for
+   *   none)
    * @returns (B, H S, P) normalized, owned by the innermost scope
    */
   sample(
     batch: WindowBatch,
     schedule: CosineNoiseSchedule,
     noise: Tensor,
-    options: { readonly steps: number; readonly guidance: number },
+    options: DdimOptions & { readonly guidance: number },
   ): Tensor {
     using scope = this.#gpu.scope();
     return noGrad(() => {
@@ -249,7 +250,7 @@ export class WorldModel implements Disposable {
           return guide(conditional, clean(none), options.guidance);
         },
         schedule,
-        { steps: options.steps },
+        options,
       ));
     });
   }

@@ -11,8 +11,15 @@ import {
   LatentStore,
 } from "../../core/data/latents.ts";
 import { readNuscenes } from "../../core/data/nuscenes.ts";
-import type { DataQuality, Scene } from "../../core/data/scene.ts";
-import { splitScenes, type SplitSpec } from "../../core/data/splits.ts";
+import type { DataQuality, Dataset, Scene } from "../../core/data/scene.ts";
+import {
+  checkPart,
+  describeSplit,
+  PART_TITLES,
+  readSplit,
+  type Split,
+  splitScenes,
+} from "../../core/data/splits.ts";
 import { windows } from "../../core/data/windows.ts";
 import type { Gpu } from "../../core/gpu/gpu.ts";
 import type { FrameSet } from "../../core/training/autoencoder.ts";
@@ -45,6 +52,8 @@ export interface WindowedData {
   readonly digest: string;
   /** What was kept and what was not. */
   readonly quality: DataQuality;
+  /** Which scenes have data and how they are parted, in one line. */
+  readonly scenes: string;
   /** Scenes of each part. */
   readonly sceneCounts: { readonly train: number; readonly test: number };
   /** All windows of the training scenes. */
@@ -89,12 +98,45 @@ function part(
   };
 }
 
+/** Refuses parts without scenes, and those without windows. */
+function checkParts(
+  root: string,
+  dataset: Dataset,
+  split: Split,
+  horizon: number,
+): void {
+  const scenes = describeSplit(dataset, split);
+  for (const part of ["train", "test"] as const) {
+    checkPart(root, dataset, split, part);
+    const lengths = split[part].map(({ keyframes }) => keyframes.length);
+    const title = PART_TITLES[part];
+    const longest = Math.max(...lengths);
+    if (longest <= horizon) {
+      const remedy = longest > 2
+        ? `choose --horizon ${longest - 1} or less`
+        : "it needs longer scenes";
+      throw new Error(
+        `Cannot use "${root}": the longest of ${lengths.length} ${title} scenes has ${longest} keyframes, --horizon ${horizon} needs ${
+          horizon + 1
+        }; ${remedy}; ${scenes}`,
+      );
+    }
+    const windows = lengths.reduce((n, k) => n + Math.max(0, k - horizon), 0);
+    if (part === "test" && windows < 2) {
+      throw new Error(
+        `Cannot score by "${root}": its ${title} scenes have 1 window of --horizon ${horizon}, KID and FID need 2; ${scenes}`,
+      );
+    }
+  }
+}
+
 /**
  * Reads a dataset and cuts it into windows.
  *
  * @param root folder of the dataset
  * @param cache folder of indexes
  * @param params horizon and windows per scene
+ * @throws {Error} if there is nothing to train on, or too little to score
  */
 export async function readWindows(
   root: string,
@@ -102,7 +144,8 @@ export async function readWindows(
   params: FrontierParams,
 ): Promise<WindowedData> {
   const dataset = await readNuscenes(root, { cache });
-  const split = splitScenes(dataset, await ownSplit(root));
+  const split = splitScenes(dataset, await readSplit(root));
+  checkParts(root, dataset, split, params.horizon);
   const perScene = Math.max(
     params.windowsPerScene,
     Math.ceil(params.testWindows / split.test.length),
@@ -111,6 +154,7 @@ export async function readWindows(
     root,
     digest: dataset.digest,
     quality: dataset.quality,
+    scenes: describeSplit(dataset, split),
     sceneCounts: { train: split.train.length, test: split.test.length },
     train: part(split.train, params.horizon),
     test: part(split.test, params.horizon, perScene),
@@ -143,14 +187,14 @@ export function worldFolder(
  * @param gpu device
  * @param cache folder of drawn worlds
  * @param sizes scenes and side of a frame
- * @param options told after every scene; which share of the scenes to draw, if
- *   not all
+ * @param options told at the start and after every scene; called before some
+ *   frames; which share of the scenes to draw, if not all
  */
 export async function embeddedWorld(
   gpu: Gpu,
   cache: string,
   sizes: WorldSizes,
-  options: Pick<DriveworldOptions, "progress" | "share">,
+  options: Pick<DriveworldOptions, "progress" | "share" | "check">,
 ): Promise<void> {
   const { trainScenes, testScenes, size } = sizes;
   const seeds = (start: number, count: number) =>
@@ -163,16 +207,6 @@ export async function embeddedWorld(
     size: [size, size],
     ...options,
   });
-}
-
-/** The split that the maker of a dataset wrote beside it, else "auto". */
-export async function ownSplit(root: string): Promise<SplitSpec> {
-  try {
-    return JSON.parse(await Deno.readTextFile(join(root, "splits.json")));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "auto";
-    throw error;
-  }
 }
 
 /** Filters of the networks' frames: the autoencoder's, and that of FID. */
@@ -192,11 +226,15 @@ function streamFrames(
   return loader.load(files, { size: square, crop: "centre", filter }, ahead);
 }
 
+/** Told after every frame; what it throws ends the reading. */
+type FramesRead = (done: number, total: number) => void;
+
 /** The next frames of a stream: (count, size, size, 3) levels. */
 async function nextFrames(
   stream: AsyncGenerator<LoadedFrame>,
   count: number,
   size: number,
+  progress: FramesRead = () => {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const own = size * size * 3;
   const frames = new Uint8Array(count * own);
@@ -208,6 +246,7 @@ async function nextFrames(
       throw new Error(`Cannot read ${path}: ${error ?? "no image"}`);
     }
     frames.set(image.data, i * own);
+    progress(i + 1, count);
   }
   return frames;
 }
@@ -220,6 +259,7 @@ async function nextFrames(
  * @param paths image paths
  * @param size side in pixels
  * @param filter as Pillow's
+ * @param progress told after every frame; what it throws ends the reading
  * @returns (n, size, size, 3) levels
  * @throws {Error} naming the first image that cannot be read
  */
@@ -229,9 +269,10 @@ export async function readFrames(
   paths: readonly string[],
   size: number,
   filter: FrameFilter,
+  progress?: FramesRead,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const stream = streamFrames(loader, root, paths, size, filter);
-  return await nextFrames(stream, paths.length, size);
+  return await nextFrames(stream, paths.length, size, progress);
 }
 
 /**
@@ -255,16 +296,25 @@ export function spaced<T>(list: readonly T[], most: number): T[] {
  * @param paths image paths
  * @param size side in pixels
  * @param most how many at most
+ * @param progress told after every frame; what it throws ends the reading
  */
 export async function spacedFrames(
   root: string,
   paths: readonly string[],
   size: number,
   most: number,
+  progress?: FramesRead,
 ): Promise<FrameSet> {
   using loader = new FrameLoader();
   const some = spaced(paths, most);
-  const levels = await readFrames(loader, root, some, size, "lanczos");
+  const levels = await readFrames(
+    loader,
+    root,
+    some,
+    size,
+    "lanczos",
+    progress,
+  );
   return { size, levels };
 }
 
@@ -339,16 +389,17 @@ export async function openPart(of: PartLatents): Promise<EncodedPart> {
   };
 }
 
-/** Frames that the network encodes at once. */
-const ENCODED_AT_ONCE = 32;
+/** Pixels that the network encodes at once: 32 frames of the demo. */
+const PIXELS_AT_ONCE = 2 ** 17;
 
 /**
  * Encodes the frames of a part that the cache does not have. While the network
- * encodes some frames, two threads read those of the next two rounds.
+ * encodes some frames, two threads read those of the next two rounds. A round
+ * is kept when it is done.
  *
  * @param of which part
- * @param options which share of the shards to encode, if not all; told after
- *   every round; asked between shards
+ * @param options which share of the shards to encode, if not all; told before
+ *   and after every round; asked before it
  * @returns undefined if it was asked to stop
  */
 export async function encodePart(
@@ -359,40 +410,31 @@ export async function encodePart(
 ): Promise<EncodingFacts | undefined> {
   const { data, part: { paths }, networks, size } = of;
   const shards = shardsOf(of);
-  const own = shards.size;
-  const total = Math.ceil(paths.length / (options.share?.of ?? 1));
-  let done = 0;
+  const atOnce = Math.max(1, Math.floor(PIXELS_AT_ONCE / size ** 2));
   using loader = new FrameLoader();
   let waitingSeconds = 0;
   let networkSeconds = 0;
   const encoded = await encodeLatents({
     ...shards,
-    ...(options.share ? { share: options.share } : {}),
-    ...(options.shouldStop ? { shouldStop: options.shouldStop } : {}),
-    encode: async (start, end) => {
-      const ahead = 2 * ENCODED_AT_ONCE;
+    ...options,
+    encode: async function* (start, end) {
       const some = paths.slice(start, end);
-      const stream = streamFrames(
-        loader,
-        data.root,
-        some,
-        size,
-        "lanczos",
-        ahead,
-      );
-      const latents = new Float32Array((end - start) * own);
-      for (let i = start; i < end; i += ENCODED_AT_ONCE) {
-        const count = Math.min(ENCODED_AT_ONCE, end - i);
+      const { root } = data;
+      const ahead = 2 * atOnce;
+      const stream = streamFrames(loader, root, some, size, "lanczos", ahead);
+      for (let i = start; i < end; i += atOnce) {
         const asked = performance.now();
-        const frames = await nextFrames(stream, count, size);
+        const frames = await nextFrames(
+          stream,
+          Math.min(atOnce, end - i),
+          size,
+        );
         const came = performance.now();
-        latents.set(await networks.encode(frames), (i - start) * own);
+        const latents = await networks.encode(frames);
         waitingSeconds += (came - asked) / 1000;
         networkSeconds += (performance.now() - came) / 1000;
-        done += count;
-        options.progress(done, Math.max(done, total));
+        yield latents;
       }
-      return latents;
     },
   });
   return encoded === undefined

@@ -29,10 +29,8 @@ const jobs = {
     const line = context.progress("draw");
     await embeddedWorld(gpu, flags.cache, params, {
       share,
-      progress: (done, total) => {
-        line.update({ done, total });
-        interrupt.check();
-      },
+      progress: (done, total) => line.update({ done, total }),
+      check: () => interrupt.check(),
     });
   },
   /** Fine-tunes one of the demo's networks. */

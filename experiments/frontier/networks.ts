@@ -3,7 +3,10 @@ import {
   isDemoFeatures,
 } from "../../core/encoders/demo_features.ts";
 import { InceptionV3 } from "../../core/encoders/inception_v3.ts";
-import { openAutoencoder } from "../../core/encoders/open_autoencoder.ts";
+import {
+  type OpenAutoencoder,
+  openAutoencoder,
+} from "../../core/encoders/open_autoencoder.ts";
 import { digestFile } from "../../core/formats/digest.ts";
 import { readWeights } from "../../core/formats/weights.ts";
 import type { Gpu } from "../../core/gpu/gpu.ts";
@@ -64,14 +67,84 @@ function imagesOf(levels: Uint8Array): Float32Array<ArrayBuffer> {
 /** Images that are on the device at once. */
 const IMAGES_AT_ONCE = 32;
 
+/** What the features of FID and KID are computed by, on the device. */
+interface OpenFeatures extends Disposable {
+  readonly network: DemoFeatureNet | InceptionV3;
+  readonly isSmall: boolean;
+  readonly title: string | undefined;
+}
+
+/** Opens a file of weights, or says which flag it cannot be used for. */
+async function openFor<T>(
+  flag: string,
+  path: string,
+  open: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    const reason = error instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : (error as Error).message;
+    throw new Error(`Cannot use "${path}" for --${flag}: ${reason}`);
+  }
+}
+
+function openVae(gpu: Gpu, path = SHIPPED_VAE): Promise<OpenAutoencoder> {
+  return openFor("vae", path, () => openAutoencoder(gpu, path));
+}
+
+function openFeatures(
+  gpu: Gpu,
+  size: number,
+  path = SHIPPED_FEATURES,
+): Promise<OpenFeatures> {
+  return openFor("inception", path, async () => {
+    using file = await readWeights(path);
+    const isSmall = isDemoFeatures(file);
+    const network = isSmall ? new DemoFeatureNet() : new InceptionV3();
+    if (isSmall && size !== network.inputSize) {
+      throw new RangeError(
+        `the demo's feature network sees frames of ${network.inputSize} pixels, got ${size}; choose --size ${network.inputSize} or give the FID Inception-v3`,
+      );
+    }
+    await network.load(gpu, file);
+    return {
+      network,
+      isSmall,
+      title: file.metadata.title,
+      [Symbol.dispose]: () => network[Symbol.dispose](),
+    };
+  });
+}
+
+/**
+ * Loads the networks of a run and frees them: what is wrong with their files is
+ * found before any work.
+ *
+ * @param gpu device
+ * @param size side of a frame in pixels
+ * @param files weights of the VAE and of Inception; absent for the demo's
+ * @throws {Error} naming the file, its flag and what is wrong
+ */
+export async function checkNetworks(
+  gpu: Gpu,
+  size: number,
+  files: { readonly vae?: string; readonly inception?: string },
+): Promise<void> {
+  (await openVae(gpu, files.vae))[Symbol.dispose]();
+  (await openFeatures(gpu, size, files.inception))[Symbol.dispose]();
+}
+
 /**
  * Loads the frozen networks: those of the demo, or full-size ones from files.
  *
  * @param gpu device
  * @param size side of a frame in pixels
  * @param files weights of the VAE and of Inception; absent for the demo's
- * @throws {TypeError} if a file is of another network
- * @throws {RangeError} if frames are not of the size that the features need
+ * @throws {Error} if a file is of another network, or frames are not of the
+ *   size that the features need
  */
 export async function loadNetworks(
   gpu: Gpu,
@@ -80,16 +153,9 @@ export async function loadNetworks(
 ): Promise<FrozenNetworks> {
   const vaePath = files.vae ?? SHIPPED_VAE;
   const featurePath = files.inception ?? SHIPPED_FEATURES;
-  const { vae, title, weights } = await openAutoencoder(gpu, vaePath);
-  using featureFile = await readWeights(featurePath);
-  const isSmall = isDemoFeatures(featureFile);
-  const network = isSmall ? new DemoFeatureNet() : new InceptionV3();
-  if (isSmall && size !== network.inputSize) {
-    throw new RangeError(
-      `Cannot score frames of ${size} pixels with ${featurePath}: it needs ${network.inputSize}; choose --size ${network.inputSize} or --inception FILE`,
-    );
-  }
-  await network.load(gpu, featureFile);
+  const { vae, title, weights } = await openVae(gpu, vaePath);
+  const features = await openFeatures(gpu, size, featurePath);
+  const { network, isSmall } = features;
 
   const side = size / vae.factor;
   const latentShape = [4, side, side] as const;
@@ -118,7 +184,7 @@ export async function loadNetworks(
   return {
     vaeName: title,
     vaeDigest: await digestFile(vaePath),
-    featureName: featureFile.metadata.title ??
+    featureName: features.title ??
       (isSmall
         ? "the demo's feature network (192 features, not Inception)"
         : "Inception-v3 (2048 features)"),

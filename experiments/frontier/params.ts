@@ -1,15 +1,25 @@
 import { z } from "zod";
 import type { StageContext } from "../../core/experiment/experiment.ts";
 
+/** Widest attention head of the kernels. */
+const MAX_HEAD = 64;
+
+/** Diffusion steps, which sampling steps divide. */
+const DIFFUSION_STEPS = 1000;
+
 /** Every parameter of the frontier experiment, with its unit. */
 export const frontierParams = z.strictObject({
   recipe: z.enum(["visible", "paper", "both"]).describe(
     "visible: the network sees the present token by token; paper: as published, it does not; both: one after the other",
   ),
-  seeds: z.array(z.int().min(0)).min(1).describe(
+  seeds: z.array(z.int().min(0)).min(1).refine(
+    (seeds) => new Set(seeds).size === seeds.length,
+    "it needs each seed once",
+  ).describe(
     "seeds of weights, order and noise, one training each",
   ),
-  size: z.int().min(16).describe("side of a frame in pixels"),
+  size: z.int().min(16).multipleOf(8, "it needs a multiple of 8")
+    .describe("side of a frame in pixels"),
   trainScenes: z.int().min(1).describe(
     "scenes of the embedded world to train on",
   ),
@@ -18,7 +28,9 @@ export const frontierParams = z.strictObject({
   ),
   horizon: z.int().min(2).describe("frames predicted at 2 Hz"),
   patch: z.int().min(1).describe("side of a token in latent pixels"),
-  dim: z.int().min(16).describe("width of the transformer"),
+  dim: z.int().min(16).multipleOf(2, "it needs an even number").describe(
+    "width of the transformer",
+  ),
   blocks: z.int().min(1).describe("blocks of the transformer"),
   heads: z.int().min(1).describe("attention heads"),
   hidden: z.int().min(16).describe("hidden width of the MLP baseline"),
@@ -86,6 +98,22 @@ export const frontierParams = z.strictObject({
   evalBatch: z.int().min(1).describe("windows of a forward pass"),
   kidSubsets: z.int().min(1).describe("subsets of a KID"),
   kidSubsetSize: z.int().min(2).describe("images of a KID subset"),
+}).superRefine(({ size, patch, dim, heads, ddimSteps }, context) => {
+  const refuse = (field: string, message: string) =>
+    context.addIssue({ code: "custom", path: [field], message });
+  const side = size / 8;
+  if (side % patch !== 0) {
+    refuse("patch", `it needs a divisor of ${side}, the latents' side`);
+  }
+  if (dim % heads !== 0 || dim / heads > MAX_HEAD) {
+    refuse(
+      "heads",
+      `it needs a divisor of --dim ${dim} with heads of at most ${MAX_HEAD}`,
+    );
+  }
+  if (DIFFUSION_STEPS % ddimSteps !== 0) {
+    refuse("ddimSteps", `it needs a divisor of ${DIFFUSION_STEPS}`);
+  }
 });
 
 /** Validated parameters. */

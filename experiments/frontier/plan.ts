@@ -1,7 +1,12 @@
-import type { CommonFlags } from "../../core/experiment/flags.ts";
+import { join } from "@std/path";
+import type { Plan } from "../../core/experiment/experiment.ts";
+import { type CommonFlags, UsageError } from "../../core/experiment/flags.ts";
+import { digestFile } from "../../core/formats/digest.ts";
 import type { Gpu } from "../../core/gpu/gpu.ts";
 import { matmul } from "../../core/ops/matmul.ts";
 import { zeros } from "../../core/tensor/create.ts";
+import { readWindows } from "./data.ts";
+import { checkNetworks } from "./networks.ts";
 import type { FrontierParams } from "./params.ts";
 
 /** Latent channels and pixels of a latent's side, of both autoencoders. */
@@ -30,20 +35,77 @@ async function measureSpeed(gpu: Gpu): Promise<number> {
   return 8 * 2 * n ** 3 / ((performance.now() - start) / 1000);
 }
 
+async function digestsOf(
+  files: CommonFlags["files"],
+): Promise<Record<string, string>> {
+  const digests: Record<string, string> = {};
+  for (const [name, path] of Object.entries(files)) {
+    digests[name] = await digestFile(path);
+  }
+  return digests;
+}
+
+/** Keyframes of a scene of the embedded world. */
+const WORLD_KEYFRAMES = 40;
+
+/** What a plan says of the windows, and what the run's identity needs. */
+interface PlannedData {
+  /** Which scenes there are. */
+  readonly scenes: string;
+  /** Windows to train on, and windows that are scored. */
+  readonly windows: { readonly train: number; readonly test: number };
+  /** SHA-256 of what was read. */
+  readonly digest: string;
+}
+
+async function planData(
+  params: FrontierParams,
+  { data, cache }: CommonFlags,
+): Promise<PlannedData> {
+  if (data !== undefined) {
+    const read = await readWindows(data, join(cache, "index"), params);
+    const windows = {
+      train: read.train.rows.length,
+      test: read.test.rows.length,
+    };
+    return { scenes: read.scenes, windows, digest: read.digest };
+  }
+  const { trainScenes, testScenes, testWindows, windowsPerScene } = params;
+  const perScene = WORLD_KEYFRAMES - params.horizon;
+  if (perScene < 1) {
+    throw new UsageError(
+      `Cannot use --horizon ${params.horizon}: scenes of the embedded world have ${WORLD_KEYFRAMES} keyframes, it needs at most ${
+        WORLD_KEYFRAMES - 1
+      }`,
+    );
+  }
+  const wanted = Math.max(windowsPerScene, Math.ceil(testWindows / testScenes));
+  return {
+    scenes: `${trainScenes} training and ${testScenes} test scenes`,
+    windows: {
+      train: trainScenes * perScene,
+      test: testScenes * Math.min(wanted, perScene),
+    },
+    digest: "embedded world",
+  };
+}
+
 /**
- * Says what a run would do and cost, and refuses what cannot work.
+ * Says what a run would do and cost, and refuses what cannot work: reads the
+ * dataset's tables, looks at its images and loads the files of weights.
  *
  * @param params validated
  * @param flags with the files given
  * @param gpu device, whose speed is measured
  * @throws {Error} if the paper preset lacks its data or weights, unless only
- *   the plan is asked for, or frames do not fit the feature network
+ *   the plan is asked for; if the dataset cannot be used or a file of weights
+ *   is of another network
  */
 export async function planFrontier(
   params: FrontierParams,
   flags: CommonFlags,
   gpu: Gpu,
-): Promise<string> {
+): Promise<Plan> {
   const missing: string[] = [];
   if (flags.preset === "paper") {
     if (flags.data === undefined) {
@@ -64,23 +126,22 @@ export async function planFrontier(
   }
   if (missing.length > 0 && !flags.dryRun) {
     throw new Error(
-      `Cannot run the paper preset: it needs\n  ${missing.join("\n  ")}`,
+      `Cannot run the paper preset: it needs ${missing.join("; ")}`,
     );
   }
-  if (
-    params.size !== 64 && flags.files.inception === undefined && !flags.dryRun
-  ) {
-    throw new Error(
-      `Cannot score frames of ${params.size} pixels with the demo's feature network: it needs 64; choose --size 64 or --inception FILE`,
-    );
-  }
+  const { scenes, windows, digest } = await planData(params, flags);
+  const isIncomplete = flags.preset === "paper" &&
+    flags.files.inception === undefined;
+  await checkNetworks(gpu, isIncomplete ? 64 : params.size, flags.files);
   const recipes = params.recipe === "both" ? 2 : 1;
   const runs = recipes * params.seeds.length;
   const one = forwardFlops(params);
-  const tests = params.testScenes * params.windowsPerScene;
+  const tests = windows.test;
   const training = 2 * 3 * one * params.samples * runs;
-  const further = params.diversityWindows * (params.diversitySamples - 1);
-  const passes = 3 * (tests + further) + params.calibrationWindows;
+  const further = Math.min(params.diversityWindows, tests) *
+    (params.diversitySamples - 1);
+  const passes = 3 * (tests + further) +
+    Math.min(params.calibrationWindows, windows.train);
   const sampling = one * params.ddimSteps * passes * runs;
   const speed = await measureSpeed(gpu);
   const tokens = params.horizon *
@@ -94,17 +155,20 @@ export async function planFrontier(
       : `${(seconds / 3600).toFixed(0)} h`;
   };
   const tera = (flops: number) => `${(flops / 1e12).toFixed(1)} TFLOP`;
-  return [
+  const notes = tests < params.kidSubsetSize
+    ? [
+      `KID takes subsets of ${tests} images, not of ${params.kidSubsetSize}: there are ${tests} test windows`,
+    ]
+    : [];
+  const text = [
     `Preset ${flags.preset} on ${gpu.adapter}`,
     `  products run at ${
       (speed / 1e9).toFixed(0)
     } GFLOP/s here; times assume 40 % of that`,
     "",
-    `  data      ${
-      flags.data ??
-        `embedded world, ${params.trainScenes} + ${params.testScenes} scenes`
-    }`,
-    `  windows   horizon ${params.horizon} at 2 Hz, ${tests} test windows nominally`,
+    `  data      ${flags.data ?? "embedded world"}: ${scenes}`,
+    `  windows   horizon ${params.horizon} at 2 Hz, ${windows.train} to train on, ${tests} to score`,
+    ...notes.map((note) => `            ${note}`),
     `  tokens    ${tokens} of ${LATENT.channels * params.patch ** 2} values`,
     `  train     direct and diffusion, ${params.samples} windows each, ${runs} times: ${
       tera(training)
@@ -119,4 +183,9 @@ export async function planFrontier(
       ? ["", "Missing:", ...missing.map((line) => `  ${line}`)]
       : []),
   ].join("\n");
+  return {
+    text,
+    notes: flags.data === undefined ? notes : [scenes, ...notes],
+    inputs: async () => ({ ...await digestsOf(flags.files), data: digest }),
+  };
 }

@@ -1,3 +1,4 @@
+import { join } from "@std/path";
 import { FrameLoader } from "../../core/data/frames.ts";
 import { takeRows } from "../../core/data/latents.ts";
 import { blend } from "../../core/diffusion/blend.ts";
@@ -177,7 +178,7 @@ export async function scoreFutures(
   const { scenes, rows, paths } = data.test;
   const { latentShape: shape } = networks;
   const positions = shape[1] * shape[2];
-  return await run.stage(stageName(of, `score-${step + 1}`), async () => {
+  return await run.stage(stageName(of, `score-${step + 1}`), async (folder) => {
     using futures = await openFutures(context, prepared, of);
     const trainLatents = train.frames.latents;
     const allRows = Array.from({ length: trainLatents.frames }, (_, i) => i);
@@ -186,8 +187,14 @@ export async function scoreFutures(
     using loader = new FrameLoader();
     const at = latentsAt(prepared, futures, step, horizon);
     const calibrationRows = futures.calibrationRows;
-    const measure = (latents: LatentsOf, count = rows.length) =>
-      channelStatistics(streamed(latents, count, batch), shape[0], positions);
+    const measure = (latents: LatentsOf, count = rows.length) => {
+      interrupt.check();
+      return channelStatistics(
+        streamed(latents, count, batch),
+        shape[0],
+        positions,
+      );
+    };
     const statistics: StepStatistics = {
       target: measure(
         (windows) =>
@@ -241,11 +248,11 @@ export async function scoreFutures(
         ),
       },
       subsets: [params.kidSubsets, Math.min(params.kidSubsetSize, rows.length)],
-      progress: (done, total) => {
-        interrupt.check();
-        line.update({ done, total });
-      },
+      directory: join(folder, "rows"),
+      progress: (done, total) => line.update({ done, total }),
+      check: () => interrupt.check(),
     });
+    interrupt.check();
     const spread = diversities(futures, at, derived, step, params, {
       scenes,
       seed,
@@ -271,7 +278,7 @@ export async function scoreFutures(
  * @returns (H) by model
  */
 export function cosinesOverTime(
-  { params }: Context,
+  { params, interrupt }: Context,
   prepared: PreparedData,
   futures: Futures,
 ): Record<string, number[]> {
@@ -282,6 +289,7 @@ export function cosinesOverTime(
   return Object.fromEntries(names.map((name) => [
     name,
     Array.from({ length: horizon }, (_, step) => {
+      interrupt.check();
       const at = latentsAt(prepared, futures, step, horizon);
       const latents = name === "copy" ? at.present : at[name];
       return mean(

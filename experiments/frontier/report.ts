@@ -27,7 +27,7 @@ import {
 } from "../paper.ts";
 import { judge } from "./claims.ts";
 import { type EncodingFacts, type PreparedData, readFrames } from "./data.ts";
-import type { Context, FrontierParams } from "./params.ts";
+import type { Context } from "./params.ts";
 import type { PicturedFutures, StepScores } from "./points.ts";
 import { type PointScores, type Score, TRAINED_FRAMES } from "./scores.ts";
 import type { RecipeSeed, TrainingFacts } from "./train.ts";
@@ -175,9 +175,9 @@ interface Film {
 }
 
 async function draw(
+  { params: { horizon, size }, interrupt }: Context,
   { data, networks }: PreparedData,
   result: SeedResult,
-  { horizon, size }: FrontierParams,
 ): Promise<Film> {
   const pixels = size * size * 3;
   using loader = new FrameLoader();
@@ -193,6 +193,7 @@ async function draw(
       data: camera.subarray(i * pixels, (i + 1) * pixels),
     }));
     const decode = async (future: Float32Array) => {
+      interrupt.check();
       const images = await networks.decode(future);
       return Array.from(
         { length: horizon },
@@ -364,7 +365,7 @@ export async function writeReport(
   encoding: Readonly<Record<"train" | "test", EncodingFacts>>,
   tuned?: TunedFeatures,
 ): Promise<void> {
-  const { run, params, flags, gpu } = context;
+  const { run, params, flags, gpu, interrupt } = context;
   const { data, networks } = prepared;
   const line = context.progress("write the report");
   const font = await Deno.readFile(
@@ -384,6 +385,7 @@ export async function writeReport(
     if (first === undefined) continue;
     const suffix = recipes.length > 1 ? `-${recipe}` : "";
     const pictured = async (name: string, svg: string) => {
+      interrupt.check();
       await writeAtomic(run.file(`${name}${suffix}.svg`), svg);
       await writeAtomic(
         run.file(`${name}${suffix}.png`),
@@ -440,7 +442,7 @@ export async function writeReport(
       ((direct ?? NaN) / (calibrated ?? NaN)).toFixed(1)
     } (paper ${KID_RATIO}); a copy of the present has ${copy?.toFixed(3)}. `;
 
-    const film = await draw(prepared, first, params);
+    const film = await draw(context, prepared, first);
     const columns = Array.from(
       { length: params.horizon + 1 },
       (_, i) => i === 0 ? "t" : `t+${i}`,
@@ -566,7 +568,7 @@ export async function writeReport(
       {
         kind: "text",
         text:
-          `Dataset: ${quality.retainedSamples} of ${quality.totalKeyframes} keyframes kept; dropped: ${
+          `Dataset: ${data.scenes}. ${quality.retainedSamples} of ${quality.totalKeyframes} keyframes kept; dropped: ${
             Object.entries(quality.droppedKeyframes).map(([reason, count]) =>
               `${count} (${reason})`
             ).join(", ") || "none"

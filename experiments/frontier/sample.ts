@@ -172,7 +172,7 @@ export async function sampleFutures(
     const line = context.progress(stage);
     const encoded = await encodeLatents({
       ...shardsOf(params, job),
-      encode: async (start, end) => {
+      encode: async function* (start, end) {
         using _ = gpu.scope();
         const some = draws.slice(start / horizon, end / horizon);
         const batch = tokens.batch(gpu, some.map(({ row }) => row));
@@ -182,10 +182,10 @@ export async function sampleFutures(
             batch,
             schedule,
             normal(gpu, batch.future.shape, streams),
-            { steps: ddimSteps, guidance },
+            { steps: ddimSteps, guidance, check: () => interrupt.check() },
           )
           : model.predict(batch);
-        return tokens.latents(await future.read() as Float32Array);
+        yield tokens.latents(await future.read() as Float32Array);
       },
       progress: (rows) =>
         line.update({ done: rows / horizon, total: draws.length }),

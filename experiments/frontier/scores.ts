@@ -1,3 +1,4 @@
+import { encodeLatents, LatentStore } from "../../core/data/latents.ts";
 import { rowCosines } from "../../core/metrics/cosine.ts";
 import { fid } from "../../core/metrics/fid.ts";
 import { kid, kidInterval } from "../../core/metrics/kid.ts";
@@ -82,27 +83,84 @@ export interface StepWindows {
   readonly subsets: readonly [number, number];
   /** Seed of subsets and bootstrap. */
   readonly seed: number;
-  /** Told after every point of a batch. */
+  /**
+   * Folder of what is measured of each window, by which an interrupted scoring
+   * goes on after the last whole batch.
+   */
+  readonly directory: string;
+  /** Told at the start, and after every point of a batch. */
   readonly progress: (done: number, total: number) => void;
+  /** Called before every part of the work; what it throws ends it. */
+  readonly check: () => void;
 }
 
-/** What is kept of the images of all windows: features and some numbers. */
-class Kept {
+/** Numbers that are kept of the images of a window, beside features. */
+const NUMBERS = [
+  "sharpness",
+  "ssim",
+  "cosines",
+  "changes",
+  "distances",
+] as const;
+
+/** One number of each window, by what it is. */
+type Numbers<List> = Readonly<Record<typeof NUMBERS[number], List>>;
+
+/** What is kept of the images of some windows: features and some numbers. */
+interface Kept extends Numbers<readonly number[]> {
   /** (windows, width) */
   readonly features: Float32Array;
-  /** One of each window. */
-  readonly sharpness: number[] = [];
-  /** As `sharpness`. */
-  readonly ssim: number[] = [];
-  /** As `sharpness`. */
-  readonly cosines: number[] = [];
-  /** As `sharpness`. */
-  readonly changes: number[] = [];
-  /** As `sharpness`. */
-  readonly distances: number[] = [];
+}
 
-  constructor(windows: number, width: number) {
-    this.features = new Float32Array(windows * width);
+/** Rows of the windows, with a part for each of several names. */
+class KeptRows {
+  /** Values of a row. */
+  readonly size: number;
+  readonly #width: number;
+  readonly #names: readonly string[];
+
+  constructor(names: readonly string[], width: number) {
+    this.#names = names;
+    this.#width = width;
+    this.size = names.length * (width + NUMBERS.length);
+  }
+
+  /** Puts what is known of a name into the rows; the rest stays zero. */
+  put(
+    rows: Float32Array,
+    name: string,
+    { features, ...numbers }:
+      & Pick<Kept, "features">
+      & Partial<Numbers<ArrayLike<number>>>,
+  ): void {
+    const width = this.#width;
+    const start = this.#names.indexOf(name) * (width + NUMBERS.length);
+    for (let i = 0; i < rows.length / this.size; i++) {
+      const at = i * this.size + start;
+      rows.set(features.subarray(i * width, (i + 1) * width), at);
+      for (const [k, number] of NUMBERS.entries()) {
+        rows[at + width + k] = numbers[number]?.[i] ?? 0;
+      }
+    }
+  }
+
+  /** Takes out what was put in. */
+  take(rows: Float32Array, name: string): Kept {
+    const width = this.#width;
+    const start = this.#names.indexOf(name) * (width + NUMBERS.length);
+    const count = rows.length / this.size;
+    const features = new Float32Array(count * width);
+    for (let i = 0; i < count; i++) {
+      const at = i * this.size + start;
+      features.set(rows.subarray(at, at + width), i * width);
+    }
+    const list = (k: number) =>
+      Array.from(
+        { length: count },
+        (_, i) => rows[i * this.size + start + width + k]!,
+      );
+    const numbers = NUMBERS.map((number, k) => [number, list(k)]);
+    return { features, ...Object.fromEntries(numbers) };
   }
 }
 
@@ -189,7 +247,7 @@ export interface ScoredStep {
  *
  * Images are decoded batch by batch and let go. What FID and KID compare are
  * the features of all windows, (windows, width) of each point; they, and a few
- * numbers a window, are all that is held to the end.
+ * numbers a window, are all that is kept to the end.
  *
  * @param networks frozen networks
  * @param step the windows
@@ -203,55 +261,80 @@ export async function scoreStep(
   const n = scenes.length;
   const layout = { height: size, width: size, channels: 3 };
   const nearest = nearestTo(step.trained, shape.reduce((a, b) => a * b, 1));
-  const camera = new Kept(n, width);
-  const decoded = new Kept(n, width);
   const names = Object.keys(step.points);
-  const points = new Map(names.map((name) => [name, new Kept(n, width)]));
+  const kept = new KeptRows(["camera", "decoded", ...names], width);
   const batches = batchesOf(n, step.batch);
-  let done = 0;
-  for (const windows of batches) {
-    const first = windows[0]! * width;
+  const total = batches.length * names.length;
+  const measured = async (windows: number[], before: number) => {
+    const rows = new Float32Array(windows.length * kept.size);
+    step.check();
     const real = step.real(windows);
     const present = step.present(windows);
     const change = (to: Float32Array) =>
       to.map((value, i) => value - present[i]!);
     const realImages = await networks.decode(real);
-    decoded.features.set(await networks.features(realImages), first);
-    decoded.sharpness.push(...sharpness(realImages, layout));
+    step.check();
+    kept.put(rows, "decoded", {
+      features: await networks.features(realImages),
+      sharpness: sharpness(realImages, layout),
+    });
+    step.check();
     const levels = await step.camera(windows);
-    camera.features.set(
-      // Half a level up, so that truncation to levels gives them back.
-      await networks.features(
+    kept.put(rows, "camera", {
+      features: await networks.features(
+        // Half a level up, so that truncation to levels gives them back.
         Float32Array.from(levels, (x) => Math.min(1, (x + 0.5) / 255)),
       ),
-      first,
-    );
-    for (const [name, kept] of points) {
+    });
+    for (const [k, name] of names.entries()) {
+      step.check();
       const latents = step.points[name]!(windows);
       const images = await networks.decode(latents);
-      kept.features.set(await networks.features(images), first);
-      kept.sharpness.push(...sharpness(images, layout));
+      step.check();
       // The published range is that of a batch, which is 1 for 48 frames.
       const range = { ...layout, dataRange: 1 };
-      kept.ssim.push(...ssimPerImage(images, realImages, range));
-      kept.cosines.push(...windowCosines(latents, real, shape, patch));
-      kept.changes.push(
-        ...windowCosines(change(latents), change(real), shape, patch),
-      );
-      kept.distances.push(...nearest(latents));
-      step.progress(++done, batches.length * names.length);
+      kept.put(rows, name, {
+        features: await networks.features(images),
+        sharpness: sharpness(images, layout),
+        ssim: ssimPerImage(images, realImages, range),
+        cosines: windowCosines(latents, real, shape, patch),
+        changes: windowCosines(change(latents), change(real), shape, patch),
+        distances: nearest(latents),
+      });
+      step.progress(before + k + 1, total);
     }
-  }
-  const references = { camera, decoded };
-  const check = checkStack(camera.features, width, step);
+    return rows;
+  };
+  const shards = {
+    directory: step.directory,
+    digest: "scores of this run",
+    frames: n,
+    size: kept.size,
+    shard: n,
+  };
+  await encodeLatents({
+    ...shards,
+    encode: async function* (start) {
+      const first = Math.floor(start / step.batch);
+      step.progress(first * names.length, total);
+      for (const [i, windows] of [...batches.entries()].slice(first)) {
+        yield await measured(windows, i * names.length);
+      }
+    },
+  });
+  using store = await LatentStore.open(shards);
+  const rows = store.read(0, n);
+  const references = {
+    camera: kept.take(rows, "camera"),
+    decoded: kept.take(rows, "decoded"),
+  };
+  const check = checkStack(references.camera.features, width, step);
   return {
     ...(check ? { check } : {}),
-    points: Object.fromEntries(
-      [...points].map(([name, kept]) => [
-        name,
-        summarize(kept, references, width, step),
-      ]),
-    ),
+    points: Object.fromEntries(names.map((name) => {
+      step.check();
+      return [name, summarize(kept.take(rows, name), references, width, step)];
+    })),
   };
 }
 

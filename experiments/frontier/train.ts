@@ -130,8 +130,8 @@ export async function trained(
         {
           checkpoint: join(folder, "checkpoint.safetensors"),
           digest: name,
-          progress: ({ step, steps, loss }) =>
-            line.update({ done: step, total: steps, loss }),
+          progress: ({ step, steps, ...loss }) =>
+            line.update({ done: step, total: steps, ...loss }),
           shouldStop: () => interrupt.requested,
         },
       );

@@ -1,5 +1,6 @@
 import { basename, join } from "@std/path";
 import { FrameLoader } from "../../core/data/frames.ts";
+import type { Progress } from "../../core/experiment/progress.ts";
 import type { LabelledFrames } from "../../core/training/scene_features.ts";
 import { readFrames, spaced, spacedFrames, type WindowedData } from "./data.ts";
 import type { Context } from "./params.ts";
@@ -54,6 +55,16 @@ export function weightFiles(
   };
 }
 
+/** Shows that frames are read before a training, and stops if asked to. */
+function waiting(
+  { interrupt }: Context,
+  line: Progress,
+  total: number,
+): () => void {
+  line.update({ done: 0, total, waitsFor: "reading frames" });
+  return () => interrupt.check();
+}
+
 /** Frames that the autoencoder is fine-tuned on, and measured on. */
 const TUNING_FRAMES = { train: 4000, test: 100 };
 
@@ -70,10 +81,14 @@ export async function tuneAutoencoder(
 ): Promise<TunedVae> {
   const { gpu, params, run, interrupt } = context;
   const { root } = data;
-  const framesOf = (part: "train" | "test") =>
-    spacedFrames(root, data[part].paths, params.size, TUNING_FRAMES[part]);
   return await run.stage(TUNING_STAGES.vae, async (folder) => {
     const line = context.progress("fine-tune the VAE");
+    const reading = waiting(context, line, params.tuneSteps);
+    const framesOf = (part: "train" | "test") => {
+      const most = TUNING_FRAMES[part];
+      const { paths } = data[part];
+      return spacedFrames(root, paths, params.size, most, reading);
+    };
     const result = await tuneVae(gpu, {
       weights: SHIPPED_VAE,
       out: run.file("vae.safetensors"),
@@ -95,8 +110,9 @@ export async function tuneAutoencoder(
             basename(root)
           }`,
       },
-      progress: ({ step, loss }) =>
-        line.update({ done: step, total: params.tuneSteps, loss }),
+      progress: ({ step, steps, ...loss }) =>
+        line.update({ done: step, total: steps, ...loss }),
+      check: () => interrupt.check(),
       shouldStop: () => interrupt.requested,
     });
     line.end();
@@ -123,6 +139,7 @@ const FEATURE_SIZE = 64;
 /** Training frames with their scenes, and those that are held out. */
 async function sceneFrames(
   { root, train }: WindowedData,
+  reading: () => void,
 ): Promise<{ frames: LabelledFrames; held: LabelledFrames }> {
   using loader = new FrameLoader();
   const some = spaced([...train.paths.keys()], TUNING_FRAMES.train);
@@ -133,6 +150,7 @@ async function sceneFrames(
       rows.map((row) => train.paths[row]!),
       FEATURE_SIZE,
       "bicubic",
+      reading,
     ),
     scenes: rows.map((row) => train.frameScenes[row]!),
     nScenes: Math.max(...train.frameScenes) + 1,
@@ -165,7 +183,7 @@ export async function tuneFeatureNetwork(
       out: run.file("features.safetensors"),
       checkpoint,
       digest: TUNING_STAGES.features,
-      ...await sceneFrames(data),
+      ...await sceneFrames(data, waiting(context, line, steps)),
       settings: { steps, batch: 32, lr: 1e-3, warmup: steps / 10, seed: 0 },
       metadata: {
         trained_by: "exp:frontier",
@@ -174,8 +192,9 @@ export async function tuneFeatureNetwork(
             basename(data.root)
           }`,
       },
-      progress: ({ step, loss }) =>
-        line.update({ done: step, total: steps, loss }),
+      progress: ({ step, steps, ...loss }) =>
+        line.update({ done: step, total: steps, ...loss }),
+      check: () => interrupt.check(),
       shouldStop: () => interrupt.requested,
     });
     line.end();

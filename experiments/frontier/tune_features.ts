@@ -39,6 +39,8 @@ export interface FeatureTuning
   readonly metadata: Readonly<Record<string, string>>;
   /** Told after every few steps. */
   readonly progress: TrainingHooks["progress"];
+  /** Called before every batch of a measurement; what it throws ends it. */
+  readonly check?: () => void;
 }
 
 /** What a training did. */
@@ -65,7 +67,7 @@ export async function tuneFeatures(
   gpu: Gpu,
   tuning: FeatureTuning,
 ): Promise<TunedFeatures | undefined> {
-  const { frames, held, settings, out, weights } = tuning;
+  const { frames, held, settings, out, weights, check } = tuning;
   const network = new DemoFeatureNet(frames.nScenes);
   using store = parameters(gpu, network, { seed: settings.seed });
   if (weights !== undefined) {
@@ -83,7 +85,13 @@ export async function tuneFeatures(
     ...(tuning.shouldStop ? { shouldStop: tuning.shouldStop } : {}),
   });
   if (curve === undefined) return undefined;
-  const scale = await featureScale(gpu, network, frames.levels, SCALE_FRAMES);
+  const scale = await featureScale(
+    gpu,
+    network,
+    frames.levels,
+    SCALE_FRAMES,
+    check,
+  );
   const state = Object.entries(await network.stateDict())
     .filter(([name]) => !/^head\.|num_batches_tracked$/.test(name));
   const { scenes, nScenes } = frames;
@@ -103,9 +111,9 @@ export async function tuneFeatures(
     loss: [curve.loss[0] ?? NaN, curve.loss.at(-1) ?? NaN],
     frames: scenes.length,
     scenes: nScenes,
-    ...(held === undefined ? {} : {
+    ...(held === undefined || held.scenes.length === 0 ? {} : {
       told: {
-        share: await sceneAccuracy(gpu, network, held),
+        share: await sceneAccuracy(gpu, network, held, check),
         held: held.scenes.length,
       },
     }),

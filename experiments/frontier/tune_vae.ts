@@ -35,6 +35,8 @@ export interface VaeTuning
   readonly metadata: Readonly<Record<string, string>>;
   /** Told after every few steps. */
   readonly progress: TrainingHooks["progress"];
+  /** Called before every batch of a measurement; what it throws ends it. */
+  readonly check?: () => void;
 }
 
 /** What a training did. */
@@ -59,7 +61,7 @@ export async function tuneVae(
   gpu: Gpu,
   tuning: VaeTuning,
 ): Promise<TunedVae | undefined> {
-  const { frames, held, settings, out } = tuning;
+  const { frames, held, settings, out, check } = tuning;
   const vae = new AutoencoderKL(DEMO_VAE);
   if (tuning.weights !== undefined) {
     using file = await readWeights(tuning.weights);
@@ -67,7 +69,7 @@ export async function tuneVae(
     vae.loadStateDict(state, tuning.weights);
   }
   using store = parameters(gpu, vae, { seed: settings.seed });
-  const before = await measureAutoencoder(gpu, vae, held);
+  const before = await measureAutoencoder(gpu, vae, held, check);
   const curve = await trainAutoencoder(gpu, vae, store, frames, settings, {
     checkpoint: tuning.checkpoint,
     digest: tuning.digest,
@@ -75,11 +77,11 @@ export async function tuneVae(
     ...(tuning.shouldStop ? { shouldStop: tuning.shouldStop } : {}),
   });
   if (curve === undefined) return undefined;
-  const after = await measureAutoencoder(gpu, vae, held);
+  const after = await measureAutoencoder(gpu, vae, held, check);
   const { latentSpread } = await measureAutoencoder(gpu, vae, {
     size: frames.size,
     levels: frames.levels.subarray(0, 200 * frames.size ** 2 * 3),
-  });
+  }, check);
   const own = frames.size ** 2 * 3;
   await writeSafetensors(out, await vae.stateDict(), {
     ...tuning.metadata,

@@ -94,7 +94,7 @@ const FAULTS: Record<string, [text: string | Uint8Array, message: string]> = {
   "text behind the array": ["[{}]x", 'at byte 4, got "x", needed the end'],
   "bytes that are not UTF-8": [
     new Uint8Array([0x5b, 0x7b, 0x22, 0xff, 0x22, 0x7d, 0x5d]),
-    "at byte 1, an object holds bytes that are not UTF-8",
+    "at byte 1, row 0 holds bytes that are not UTF-8",
   ],
   "zeros": [new Uint8Array(9), "at byte 0, got the byte 0x00"],
 };

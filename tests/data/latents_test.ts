@@ -18,14 +18,23 @@ function job(directory: string, asked: number[]): LatentJob {
     frames: 7,
     size: 2,
     shard: 3,
-    encode: (start, end) => {
+    encode: async function* (start, end) {
       asked.push(start);
-      const count = 2 * (end - start);
-      return Promise.resolve(
-        Float32Array.from({ length: count }, (_, i) => 2 * start + i),
-      );
+      for (let row = start; row < end; row++) {
+        yield await Promise.resolve(Float32Array.of(2 * row, 2 * row + 1));
+      }
     },
   };
+}
+
+/** The bytes of every file of a folder, by name. */
+async function filesOf(folder: string): Promise<Record<string, Uint8Array>> {
+  const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+  const files: Record<string, Uint8Array> = {};
+  for (const name of names.sort()) {
+    files[name] = await Deno.readFile(join(folder, name));
+  }
+  return files;
 }
 
 Deno.test("cacheLatents encodes once, and goes on where it was stopped", async () => {
@@ -33,7 +42,8 @@ Deno.test("cacheLatents encodes once, and goes on where it was stopped", async (
   const asked: number[] = [];
   const own = job(join(folder.path, "latents"), asked);
   let looks = 0;
-  const stopped = await cacheLatents({ ...own, shouldStop: () => ++looks > 2 });
+  // Before rows 0 to 4, and then no more.
+  const stopped = await cacheLatents({ ...own, shouldStop: () => ++looks > 5 });
   assertEquals(stopped, undefined);
   assertEquals(asked, [0, 3]);
   const progress: number[] = [];
@@ -41,9 +51,9 @@ Deno.test("cacheLatents encodes once, and goes on where it was stopped", async (
     ...own,
     progress: (done) => progress.push(done),
   });
-  assertEquals(asked, [0, 3, 6]);
-  assertEquals(progress, [3, 6, 7]);
-  assertEquals(first?.encoded, 1);
+  assertEquals(asked, [0, 3, 5, 6]);
+  assertEquals(progress, [3, 5, 6, 7]);
+  assertEquals(first?.encoded, 2);
   using latents = first?.latents;
   const values = Float32Array.from({ length: 14 }, (_, i) => i);
   assertEquals(latents?.read(0, 7), values);
@@ -51,7 +61,51 @@ Deno.test("cacheLatents encodes once, and goes on where it was stopped", async (
   using again = second?.latents;
   assertEquals(second?.encoded, 0);
   assertEquals(again?.read(0, 7), values);
-  assertEquals(asked, [0, 3, 6]);
+  assertEquals(asked, [0, 3, 5, 6]);
+});
+
+Deno.test("encodeLatents cuts off what a kill tore, at any byte, and leaves equal files", async () => {
+  using folder = tinyFolder();
+  const whole = { ...job(join(folder.path, "whole"), []), frames: 3 };
+  await encodeLatents(whole);
+  const wanted = await filesOf(whole.directory);
+  assertEquals(Object.keys(wanted), ["latents-00000.safetensors"]);
+
+  const asked: number[] = [];
+  const own = { ...job(join(folder.path, "torn"), asked), frames: 3 };
+  const path = join(own.directory, "latents-00000.safetensors.begun");
+  let looks = 0;
+  await encodeLatents({ ...own, shouldStop: () => ++looks > 2 });
+  const begun = await Deno.readFile(path);
+  const record = 4 + 32 + 8;
+  assertEquals(begun.length, 2 * record);
+  const resume = async (bytes: Uint8Array, rows: number) => {
+    await Deno.remove(own.directory, { recursive: true });
+    await Deno.mkdir(own.directory);
+    await Deno.writeFile(path, bytes);
+    asked.length = 0;
+    assertEquals(await encodeLatents(own), 3 - rows);
+    assertEquals(asked, [rows]);
+    assertEquals(await filesOf(own.directory), wanted);
+  };
+  for (let length = 0; length <= begun.length; length++) {
+    await resume(begun.subarray(0, length), Math.floor(length / record));
+  }
+  // Blocks that were allocated but not written before the power went.
+  for (const at of [0, 4, 36, record, record + 40]) {
+    const damaged = Uint8Array.from(begun);
+    damaged.fill(0xff, at, at + 4);
+    await resume(damaged, Math.floor(at / record));
+  }
+  // Batches of other frames are not taken for these.
+  asked.length = 0;
+  await Deno.remove(own.directory, { recursive: true });
+  looks = 0;
+  const other = { ...own, digest: "b", shouldStop: () => ++looks > 2 };
+  await encodeLatents(other);
+  await encodeLatents(own);
+  assertEquals(asked, [0, 0]);
+  assertEquals(await filesOf(own.directory), wanted);
 });
 
 Deno.test("encodeLatents makes one share of the shards, and the shares are all", async () => {
@@ -164,9 +218,23 @@ Deno.test("cacheLatents refuses shards of other frames and wrong lengths", async
       cacheLatents({
         ...own,
         directory: join(folder.path, "other"),
-        encode: () => Promise.resolve(new Float32Array(5)),
+        encode: async function* () {
+          yield await Promise.resolve(new Float32Array(5));
+        },
       }),
     Error,
     "the encoder gave 5 values, needed 6",
+  );
+  await assertRejects(
+    () =>
+      cacheLatents({
+        ...own,
+        directory: join(folder.path, "short"),
+        encode: async function* () {
+          yield await Promise.resolve(new Float32Array(4));
+        },
+      }),
+    Error,
+    "the encoder gave 4 values, needed 6",
   );
 });

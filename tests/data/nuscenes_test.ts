@@ -364,7 +364,7 @@ const FAULTS: Record<
   ],
   "a missing table": [
     (_, tables) => Deno.remove(join(tables, "calibrated_sensor.json")),
-    'calibrated_sensor.json": there is no such file',
+    "it has no v1.0-mini/calibrated_sensor.json; unpack the metadata",
   ],
   "an empty scene table": [
     (_, tables) => Deno.writeTextFile(join(tables, "scene.json"), "[]"),

@@ -187,7 +187,7 @@ Deno.test("splitScenes names unknown scenes", () => {
   assertThrows(
     () => splitScenes({ scenes }, "nuscenes"),
     RangeError,
-    'they lack "a", "b"',
+    'they lack 2 of 2 scenes, "a", "b"',
   );
 });
 

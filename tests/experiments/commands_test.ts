@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import config from "../../deno.json" with { type: "json" };
 import { fitFrame } from "../../core/data/frame_job.ts";
 import { DemoFeatureNet } from "../../core/encoders/demo_features.ts";
 import { encoders } from "../../core/encoders/mod.ts";
@@ -11,6 +10,7 @@ import { readSafetensors } from "../../core/formats/safetensors.ts";
 import { noGrad } from "../../core/tensor/autograd.ts";
 import { tensor } from "../../core/tensor/create.ts";
 import { testGpu } from "../support/gpu.ts";
+import { taskFlags } from "../support/task_flags.ts";
 import { tinyJpeg, tinyPng } from "../support/tiny_nuscenes.ts";
 
 const root = fromFileUrl(new URL("../..", import.meta.url));
@@ -22,13 +22,9 @@ async function task(
   folder: string,
   ...args: string[]
 ) {
-  const words = config.tasks[name].command
-    .replace("$WORLD_ACTION_READ", "")
-    .replace("$WORLD_ACTION_WRITE", `,${folder}`)
-    .split(" ");
   const { code, stdout, stderr } = await new Deno.Command("deno", {
     cwd: root,
-    args: [...words.slice(1), ...args],
+    args: [...taskFlags(name, { write: folder }), ...args],
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };

@@ -1,24 +1,15 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import config from "../../deno.json" with { type: "json" };
+import { taskFlags } from "../support/task_flags.ts";
 
 const root = fromFileUrl(new URL("../..", import.meta.url));
-
-/** The flags of the task, writing only below the test's folder. */
-function taskFlags(folder: string): string[] {
-  const words = config.tasks["exp:frontier"].command
-    .replace("$WORLD_ACTION_READ", "")
-    .replace(/--allow-write=\S+/, `--allow-write=${folder}`)
-    .split(" ");
-  return words.slice(1);
-}
 
 /** Starts the smoke preset as the task does, in its sandbox. */
 function start(folder: string, ...args: string[]): Deno.ChildProcess {
   return new Deno.Command("deno", {
     cwd: root,
     args: [
-      ...taskFlags(folder),
+      ...taskFlags("exp:frontier", { writeOnly: folder }),
       ...["--preset", "smoke"],
       ...["--out", `${folder}/runs`, "--cache", `${folder}/data`],
       ...args,
@@ -34,17 +25,34 @@ async function finish(process: Deno.ChildProcess) {
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
-/** Kills a process at the first line that it writes of some form. */
-async function killAt(process: Deno.ChildProcess, sign: RegExp) {
-  const seen: string[] = [];
+/** Ends a process at the first line that it writes of some form. */
+async function endAt(
+  process: Deno.ChildProcess,
+  sign: RegExp,
+  signal: "SIGINT" | "SIGTERM" | "SIGKILL",
+) {
+  let seen = "";
+  let asked = NaN;
   const decoder = new TextDecoder();
   for await (const chunk of process.stderr) {
-    seen.push(decoder.decode(chunk, { stream: true }));
-    if (sign.test(seen.join(""))) break;
+    seen += decoder.decode(chunk, { stream: true });
+    if (!Number.isNaN(asked) || !sign.test(seen)) continue;
+    asked = performance.now();
+    process.kill(signal);
   }
-  process.kill("SIGKILL");
-  await process.status;
+  const { code } = await process.status;
   await process.stdout.cancel();
+  return { code, seen, seconds: (performance.now() - asked) / 1000 };
+}
+
+/** Names of all files below a folder. */
+async function filesOf(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) names.push(...await filesOf(join(folder, name)));
+    else names.push(name);
+  }
+  return names;
 }
 
 async function folderOf(name: string): Promise<string> {
@@ -71,10 +79,17 @@ Deno.test("frontier runs in its sandbox, goes on after a kill to equal tables, a
   const again = await finish(start(folder));
   assertMatch(again.stdout, /Finished before/);
 
-  // Kill during training, then during sampling: a first line is the sign.
+  // Stopped within the only shard, then killed in training and in sampling.
   const other = await folderOf("frontier-killed");
-  for (const sign of [/train {2}\d+/, /sample {2}\d+/]) {
-    await killAt(start(other), sign);
+  const encoding = /encode train frames {2}(32|64|96|128|160|192)\//;
+  const stopped = await endAt(start(other), encoding, "SIGTERM");
+  assertEquals(stopped.code, 143, stopped.seen);
+  // One batch; 1.2 s on two busy cores.
+  assert(stopped.seconds < 10, `${stopped.seconds} s`);
+  const cached = await filesOf(join(root, other, "data/latents"));
+  assertEquals(cached, ["latents-00000.safetensors.begun"]);
+  for (const sign of [/train {2}[1-9]/, /sample {2}[1-9]/]) {
+    await endAt(start(other), sign, "SIGKILL");
   }
   const resumed = await finish(start(other));
   assertEquals(resumed.code, 0, resumed.stderr);
@@ -84,22 +99,9 @@ Deno.test("frontier runs in its sandbox, goes on after a kill to equal tables, a
 Deno.test("frontier stops at SIGTERM with 143 and says how to go on", async () => {
   const folder = await folderOf("frontier-stopped");
   const process = start(folder, "--samples", "4000");
-  const seen: string[] = [];
-  const reader = process.stderr.getReader();
-  const decoder = new TextDecoder();
-  let isAsked = false;
-  while (true) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    seen.push(decoder.decode(value, { stream: true }));
-    if (!isAsked && /train {2}\d+/.test(seen.join(""))) {
-      isAsked = true;
-      process.kill("SIGTERM");
-    }
-  }
-  await process.stdout.cancel();
-  assertEquals((await process.status).code, 143, seen.join(""));
-  assertMatch(seen.join(""), /To go on: .\/run exp:frontier --preset smoke/);
+  const { code, seen } = await endAt(process, /train {2}[1-9]/, "SIGTERM");
+  assertEquals(code, 143, seen);
+  assertMatch(seen, /To go on: .\/run exp:frontier --preset smoke/);
 });
 
 Deno.test("frontier prints its parameters and refuses a typo with the nearest name", async () => {

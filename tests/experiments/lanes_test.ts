@@ -13,7 +13,7 @@ async function setUp(name: string) {
   await Deno.mkdir(path, { recursive: true });
   const lines: string[] = [];
   const shown: StageProgress[] = [];
-  const interrupt = new Interrupt();
+  const interrupt = await Interrupt.open();
   const run = RunDirectory.inside(path);
   const line = {
     update: (progress: StageProgress) => void shown.push(progress),

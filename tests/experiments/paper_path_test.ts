@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import config from "../../deno.json" with { type: "json" };
 import { AutoencoderKL } from "../../core/encoders/autoencoder_kl.ts";
 import { InceptionV3 } from "../../core/encoders/inception_v3.ts";
 import { writeSafetensors } from "../../core/formats/safetensors.ts";
 import type { Module } from "../../core/nn/module.ts";
 import { generatedParameter } from "../support/generated_weights.ts";
 import { writeTinyNuscenes } from "../support/tiny_nuscenes.ts";
+import { taskFlags } from "../support/task_flags.ts";
 
 const root = fromFileUrl(new URL("../..", import.meta.url));
 
@@ -42,14 +42,10 @@ Deno.test("frontier's paper preset runs from nuScenes' layout through the full-s
     );
     await writeGenerated(at("vae.safetensors"), new AutoencoderKL());
     await writeGenerated(at("inception.safetensors"), new InceptionV3());
-    const words = config.tasks["exp:frontier"].command
-      .replace("$WORLD_ACTION_READ", "")
-      .replace(/--allow-write=\S+/, `--allow-write=${folder}`)
-      .split(" ");
     const { code, stdout, stderr } = await new Deno.Command("deno", {
       cwd: root,
       args: [
-        ...words.slice(1),
+        ...taskFlags("exp:frontier", { writeOnly: folder }),
         ...["--preset", "paper", "--data", `${folder}/drive`],
         ...["--vae", `${folder}/vae.safetensors`],
         ...["--inception", `${folder}/inception.safetensors`],

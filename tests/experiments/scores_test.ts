@@ -1,6 +1,8 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { FrozenNetworks } from "../../experiments/frontier/networks.ts";
 import { batchesOf, scoreStep } from "../../experiments/frontier/scores.ts";
+import { Interrupted } from "../../core/experiment/interrupt.ts";
+import { tinyFolder } from "../support/tiny_nuscenes.ts";
 import { key } from "../../core/tensor/philox.ts";
 
 const WINDOWS = 23;
@@ -52,8 +54,9 @@ function drawn(name: string) {
 }
 
 /** Scores of two points, with so many windows at once. */
-async function score(batch: number) {
+async function score(batch: number, directory?: string, stopAfter = Infinity) {
   const { networks, most } = fakeNetworks();
+  using folder = tinyFolder();
   let asked = 0;
   const counted =
     (of: ReturnType<typeof drawn>) => (windows: readonly number[]) => {
@@ -79,7 +82,12 @@ async function score(batch: number) {
     patch: 1,
     subsets: [4, 10],
     seed: 0,
-    progress: () => reports++,
+    directory: directory ?? folder.path,
+    progress: (done) => {
+      reports++;
+      if (done > stopAfter) throw new Interrupted(130);
+    },
+    check: () => {},
   });
   return { scores, most: Math.max(most(), asked), reports };
 }
@@ -91,8 +99,18 @@ Deno.test("scoreStep holds a batch of windows, and its scores do not depend on i
     const { scores, most, reports } = await score(batch);
     assertEquals(scores, whole.scores, `batches of ${batch}`);
     assertEquals(most, batch);
-    assertEquals(reports, 2 * Math.ceil(WINDOWS / batch));
+    assertEquals(reports, 1 + 2 * Math.ceil(WINDOWS / batch));
   }
+});
+
+Deno.test("scoreStep goes on after the last whole batch to equal scores", async () => {
+  using folder = tinyFolder();
+  const { scores: wanted, reports: all } = await score(4);
+  await assertRejects(() => score(4, folder.path, 6), Interrupted);
+  const { scores, reports } = await score(4, folder.path);
+  assertEquals(scores, wanted);
+  // Stopped in the fourth of six batches, at two points each.
+  assertEquals(all - reports, 6);
 });
 
 Deno.test("scoreStep gives real latents the best scores", async () => {

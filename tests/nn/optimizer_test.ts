@@ -1,3 +1,4 @@
+import { assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   Adam,
   AdamW,
@@ -11,9 +12,11 @@ import {
   type ParameterStore,
   SGD,
   type Tensor,
+  tensor,
 } from "../../mod.ts";
 import type { Array64 } from "../support/array64.ts";
 import { checkOp } from "../support/check_op.ts";
+import { testGpu } from "../support/gpu.ts";
 
 class Weights extends Module {
   readonly weight: Parameter;
@@ -106,6 +109,7 @@ checkOp("SGD", {
 });
 checkOp("Ema", {
   ...common,
+  special: "spreads", // infinity less infinity, as in PyTorch's lerp
   run: (w, g) =>
     stepped(w, g, (store) => {
       const ema = new Ema(store, 0.75);
@@ -127,4 +131,69 @@ checkOp("clipGradNorm", {
     const factor = Math.min(1, 0.5 / (norm + 1e-6));
     return w.data.map((value, i) => value - factor * g.data[i]!);
   },
+});
+
+/** A step at the learning rate 1 from parameter 0 with gradient 1. */
+async function firstStep(
+  make: (store: ParameterStore) => Optimizer,
+  operandSource: "texels" | "buffer",
+): Promise<number> {
+  const gpu = await testGpu({ operandSource });
+  using _ = gpu.scope();
+  const y = stepped(
+    tensor(gpu, [0]),
+    tensor(gpu, [1]),
+    (store) => make(store).step(),
+  );
+  return (await y.read())[0]!;
+}
+
+// In float32 a difference 1 - beta is off by up to 3e-8 / (1 - beta) of itself.
+for (const operandSource of ["texels", "buffer"] as const) {
+  Deno.test(`Adam takes a first step of the learning rate, reading ${operandSource}`, async () => {
+    for (const beta1 of [0, 0.4, 0.5, 0.9, 0.99, 0.999]) {
+      for (const beta2 of [0, 0.5, 0.95, 0.999, 0.9999]) {
+        const got = await firstStep(
+          (store) => new Adam(store, { lr: 1, betas: [beta1, beta2] }),
+          operandSource,
+        );
+        assertAlmostEquals(got, -1 / (1 + 1e-8), 1e-7, `${beta1}, ${beta2}`);
+      }
+    }
+  });
+
+  Deno.test(`Ema moves by its share, stays and arrives, reading ${operandSource}`, async () => {
+    const gpu = await testGpu({ operandSource });
+    for (const decay of [0, 0.3, 0.5, 0.9, 0.999, 0.9999]) {
+      using _ = gpu.scope();
+      const average = stepped(
+        tensor(gpu, [0, 1]),
+        tensor(gpu, [1, 1]),
+        (store) => {
+          const ema = new Ema(store, decay);
+          store.gpu.recorder.copyRange(store.slots[0]!.gradient, store.values);
+          ema.update();
+          return ema.average;
+        },
+      );
+      const [moved, still] = await average.read();
+      const share = 1 - decay;
+      assertAlmostEquals(moved!, share, share * 6e-8, `${decay}`);
+      assertEquals(still, 1);
+    }
+  });
+}
+
+Deno.test("AdamW shrinks by 1 - lr weightDecay, rounded once", async () => {
+  const gpu = await testGpu();
+  for (const [lr, weightDecay] of [[0.01, 99.99], [1, 0.999]] as const) {
+    using _ = gpu.scope();
+    const y = stepped(
+      tensor(gpu, [1]),
+      tensor(gpu, [0]),
+      (store) => new AdamW(store, { lr, weightDecay }).step(),
+    );
+    const keep = 1 - lr * weightDecay;
+    assertAlmostEquals((await y.read())[0]!, keep, keep * 6e-8);
+  }
 });

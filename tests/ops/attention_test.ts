@@ -1,6 +1,6 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { attention, selfAttention } from "../../core/ops/attention.ts";
-import { zeros } from "../../core/tensor/create.ts";
+import { tensor, zeros } from "../../core/tensor/create.ts";
 import { type Array64, at, build64 } from "../support/array64.ts";
 import { checkOp } from "../support/check_op.ts";
 import { testGpu } from "../support/gpu.ts";
@@ -42,11 +42,11 @@ for (const withoutSubgroups of [false, true]) {
     oracle,
     gpu,
     cases: {
-      "accepts one token": {
-        shapes: [[1, 1, 1, 4], [1, 1, 1, 4], [1, 1, 1, 4]],
-      },
       "accepts an odd head size": {
         shapes: [[2, 5, 3, 7], [2, 5, 3, 7], [2, 5, 3, 7]],
+      },
+      "accepts one token": {
+        shapes: [[1, 1, 1, 4], [1, 1, 1, 4], [1, 1, 1, 4]],
       },
       "crosses lengths": {
         shapes: [[1, 19, 2, 8], [1, 6, 2, 8], [1, 6, 2, 8]],
@@ -57,6 +57,9 @@ for (const withoutSubgroups of [false, true]) {
       "has the largest head": {
         shapes: [[1, 18, 1, 64], [1, 18, 1, 64], [1, 18, 1, 64]],
       },
+      "accepts more than 65,535 samples": {
+        shapes: [[65_600, 1, 1, 3], [65_600, 2, 1, 3], [65_600, 2, 1, 3]],
+      },
       "accepts large scores": {
         shapes: [[1, 9, 1, 8], [1, 9, 1, 8], [1, 9, 1, 8]],
         scale: 6,
@@ -64,6 +67,7 @@ for (const withoutSubgroups of [false, true]) {
       },
     },
     tolerance: 2e-5, // measured 4e-6
+    samples: 4,
   });
   checkOp(`selfAttention${suffix}`, {
     run: selfAttention,
@@ -80,8 +84,29 @@ for (const withoutSubgroups of [false, true]) {
     cases: {
       "takes a packed projection": { shapes: [[2, 21, 3, 2, 12]] },
       "takes an odd packed projection": { shapes: [[2, 6, 3, 2, 5]] },
+      "accepts more than 65,535 samples": { shapes: [[65_600, 2, 3, 1, 2]] },
     },
+    samples: 6,
     tolerance: 2e-5,
+  });
+}
+
+for (const withoutSubgroups of [false, true]) {
+  // Five keys are four and one: those past the last have no weight.
+  Deno.test(`attention takes infinity as PyTorch${withoutSubgroups ? " without subgroups" : ""}`, async () => {
+    const gpu = await testGpu(
+      withoutSubgroups ? { withoutSubgroups, operandSource: "buffer" } : {},
+    );
+    using _ = gpu.scope();
+    const rows = (values: number[]) => tensor(gpu, values, [1, 5, 1, 1]);
+    const run = async (q: number, k: number[], v: number[]) =>
+      (await attention(tensor(gpu, [q], [1, 1, 1, 1]), rows(k), rows(v))
+        .read())[0];
+    const ones = [1, 1, 1, 1, 1];
+    assertEquals(await run(1, ones, [1, 1, 1, 1, Infinity]), Infinity);
+    assertEquals(await run(-Infinity, ones, ones), NaN);
+    assertEquals(await run(1, [1, 1, 1, 1, -Infinity], [2, 2, 2, 2, 7]), 2);
+    assertEquals(await run(1, new Array(5).fill(-1e35), ones), 1);
   });
 }
 

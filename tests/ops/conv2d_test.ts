@@ -1,6 +1,8 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { conv2d, type Conv2dOptions } from "../../core/ops/conv2d.ts";
-import { zeros } from "../../core/tensor/create.ts";
+import { sum } from "../../core/ops/reduce.ts";
+import { backward } from "../../core/tensor/autograd.ts";
+import { tensor, zeros } from "../../core/tensor/create.ts";
 import type { Tile } from "../../kernels/tile.wgsl.ts";
 import { type Array64, at, build64 } from "../support/array64.ts";
 import { checkOp } from "../support/check_op.ts";
@@ -36,9 +38,10 @@ function convolution(options: Plain, activate = (x: number) => x) {
           for (let kx = 0; kx < kw; kx++) {
             const y = oy * stride[0] - top + ky * dilation[0];
             const z = ox * stride[1] - left + kx * dilation[1];
-            if (y < 0 || z < 0 || y >= height || z >= width) continue;
+            const isZero = y < 0 || z < 0 || y >= height || z >= width;
             for (let i = 0; i < inputs; i++) {
-              total += at(x, [b, y, z, first + i]) * at(w, [o, i, ky, kx]);
+              const value = isZero ? 0 : at(x, [b, y, z, first + i]);
+              total += value * at(w, [o, i, ky, kx]);
             }
           }
         }
@@ -183,6 +186,7 @@ checkOp("conv2d with a residual", {
   oracle: withResidual,
   cases: RESIDUAL_CASES,
   tolerance: 1e-5,
+  special: "forward", // zeros around the image are factors of NaN
 });
 
 const SHARED: Tile = {
@@ -218,6 +222,50 @@ checkOp("conv2d with a residual by shared tiles", {
     testGpu({ withoutSubgroups: true, operandSource: "buffer", tiles }),
   cases: RESIDUAL_CASES,
   tolerance: 1e-5,
+});
+
+// 600,000 pixels are 75,000 workgroups of eight: two dispatches.
+const FLAT: Tile = {
+  member: "shared",
+  rows: 8,
+  columns: 8,
+  depth: 4,
+  rowsEach: 4,
+};
+Deno.test("conv2d accepts a batch of more than 65,535 workgroups", async () => {
+  const gpu = await testGpu({
+    withoutSubgroups: true,
+    operandSource: "buffer",
+    tiles: { "conv/narrow": FLAT },
+  });
+  using _ = gpu.scope();
+  const values = Float32Array.from({ length: 600_000 }, (_, i) => i % 1009);
+  const added = Float32Array.from({ length: 2_400_000 }, (_, i) => i % 7);
+  const x = tensor(gpu, values, [2, 600, 500, 1]);
+  x.requiresGrad = true;
+  const y = conv2d(
+    x,
+    tensor(gpu, [3, 3, 3, 3], [4, 1, 1, 1]),
+    tensor(gpu, [-6, -6, -6, -6]),
+    { activation: "relu", residual: tensor(gpu, added, [2, 600, 500, 4]) },
+  );
+  backward(sum(y));
+  const [got, dx] = [await y.read(), await x.grad!.read()];
+  const wanted = (i: number) =>
+    Math.max(0, 3 * values[i >> 2]! - 6) + added[i]!;
+  assertEquals(got.findIndex((value, i) => value !== wanted(i)), -1);
+  const slope = (i: number) => values[i]! > 2 ? 12 : 0;
+  assertEquals(dx.findIndex((value, i) => value !== slope(i)), -1);
+});
+
+Deno.test("conv2d refuses an image of more pixels than a dispatch covers", async () => {
+  const gpu = await testGpu({ withoutSubgroups: true });
+  using _ = gpu.scope();
+  assertThrows(
+    () => conv2d(zeros(gpu, [1, 2048, 2048, 1]), zeros(gpu, [1, 1, 1, 1])),
+    RangeError,
+    "Cannot apply conv2d to an image of 4194304 pixels: at most 2097120 are possible; split the image",
+  );
 });
 
 Deno.test("conv2d refuses channels that do not fit", async () => {

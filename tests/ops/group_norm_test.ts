@@ -106,6 +106,7 @@ checkOp("batchNormFrozen", {
       return (x - m.data[c]!) / Math.sqrt(v.data[c]! + EPS) * w.data[c]! +
         b.data[c]!;
     }),
+  special: "spreads", // shift and scale are one product and sum, as in PyTorch
   cases: {
     "uses given moments": {
       shapes: [[2, 3, 3, 5], [5], [5], [5], [5]],

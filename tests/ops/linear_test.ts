@@ -43,6 +43,8 @@ for (const [name, activate] of Object.entries(ACTIVATIONS)) {
       "accepts odd lengths": { shapes: [[3, 7], [5, 7], [5]] },
     },
     tolerance: 1e-5, // measured 3e-6
+    // A gradient of exactly 0 far out is still a factor of NaN.
+    ...(name === "geluTanh" ? { special: "forward" } : {}),
   });
 }
 checkOp("linear with few outputs", {
@@ -69,13 +71,14 @@ for (const withoutSubgroups of [false, true]) {
   checkOp(
     `linear with f16 weights${withoutSubgroups ? " by shared tiles" : ""}`,
     {
-      run: (x, w) => linear(x, halved(w), undefined),
+      run: (x, w) => linear(x, halved(w), undefined), // its own weights
       oracle: (x, w) => {
         const data = w.data.map((value) => Math.f16round(value));
         return oracle(ACTIVATIONS.none)(x, { shape: w.shape, data });
       },
       cases: { "reads them exactly": { shapes: [[3, 16], [12, 16]] } },
       constants: [1],
+      special: "none",
       tolerance: 1e-5,
       gpu: () =>
         testGpu(

@@ -1,6 +1,6 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { matmul, type MatmulOptions } from "../../core/ops/matmul.ts";
-import { zeros } from "../../core/tensor/create.ts";
+import { tensor, zeros } from "../../core/tensor/create.ts";
 import type { Tile } from "../../kernels/tile.wgsl.ts";
 import { type Array64, at, build64 } from "../support/array64.ts";
 import { checkOp } from "../support/check_op.ts";
@@ -155,6 +155,84 @@ for (const rows of subgroupSize === 0 ? [] : [4, 8, 16, 64]) {
     });
   }
 }
+
+// A dispatch has at most 65,535 workgroups along an axis.
+const MANY = {
+  "matmul": LAYOUTS["matmul"]!,
+  "matmul with both transposed": LAYOUTS["matmul with both transposed"]!,
+};
+for (const [name, options] of Object.entries(MANY)) {
+  const isTransposed = options.transposeA === true;
+  checkOp(name, {
+    run: (a, b) => matmul(a, b, options),
+    oracle: oracle(options),
+    cases: {
+      "accepts more than 65,535 products": {
+        shapes: isTransposed
+          ? [[70_001, 3, 2], [70_001, 2, 3]]
+          : [[70_001, 2, 3], [70_001, 3, 2]],
+      },
+    },
+    tolerance: 1e-5,
+    samples: 3,
+  });
+}
+checkOp("matmul by shared tiles", {
+  run: (a, b) => matmul(a, b),
+  oracle: oracle({}),
+  gpu: () => testGpu({ withoutSubgroups: true, operandSource: "buffer" }),
+  cases: {
+    "uses one matrix a for more than 65,535 products": {
+      shapes: [[2, 3], [66_000, 3, 2]],
+    },
+  },
+  tolerance: 1e-5,
+  forwardOnly: true,
+});
+
+// Rows by the tile for few columns, which are turned, and by one of four rows.
+for (
+  const [what, options, rows] of [
+    ["turned", {}, 4 * subgroupSize * 65_536 + 1],
+    ["straight", {
+      tiles: everywhere({ member: "shuffle", lanes: subgroupSize, rows: 4 }),
+    }, 4 * 65_536 + 1],
+  ] as const
+) {
+  for (const transposeA of [false, true]) {
+    Deno.test({
+      name: `matmul accepts more than 65,535 workgroups of ${
+        transposeA ? "transposed " : ""
+      }rows in a ${what} tile`,
+      ignore: subgroupSize === 0,
+      async fn() {
+        const gpu = await testGpu(options);
+        using _ = gpu.scope();
+        const a = Float32Array.from({ length: rows }, (_, i) => i % 1009);
+        const c = matmul(
+          tensor(gpu, a, transposeA ? [1, rows] : [rows, 1]),
+          tensor(gpu, [3], [1, 1]),
+          { transposeA },
+        );
+        const got = await c.read();
+        assertEquals(got.findIndex((value, i) => value !== 3 * a[i]!), -1);
+      },
+    });
+  }
+}
+
+Deno.test("matmul refuses more columns than a dispatch covers, at its call", async () => {
+  const gpu = await testGpu({
+    withoutSubgroups: true,
+    operandSource: "buffer",
+  });
+  using _ = gpu.scope();
+  assertThrows(
+    () => matmul(zeros(gpu, [1, 1]), zeros(gpu, [1, 32 * 65_536])),
+    RangeError,
+    "Cannot run matmul_nn.product: its input needs 1 x 65536 x 1 workgroups, at most 65535 are possible along an axis; split the input",
+  );
+});
 
 Deno.test("matmul refuses sums that a driver may end early", async () => {
   const gpu = await testGpu();

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as ops from "../../core/ops/pointwise.ts";
+import { sum } from "../../core/ops/reduce.ts";
+import { backward } from "../../core/tensor/autograd.ts";
 import { broadcastShapes } from "../../core/tensor/shape.ts";
 import { tensor, zeros } from "../../core/tensor/create.ts";
 import type { Tensor } from "../../core/tensor/tensor.ts";
@@ -201,8 +203,6 @@ checkOp("broadcastTo", {
 Deno.test("minimum halves the gradient at a tie", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope();
-  const { backward } = await import("../../core/tensor/autograd.ts");
-  const { sum } = await import("../../core/ops/reduce.ts");
   const x = tensor(gpu, [1, 2]);
   const y = tensor(gpu, [1, 3]);
   x.requiresGrad = true;
@@ -235,24 +235,378 @@ Deno.test("add refuses integers and numbers that are not finite", async () => {
   assertThrows(() => ops.add(x, NaN), RangeError, "number NaN must be finite");
 });
 
-Deno.test("sin and cos stay within 1e-6 up to 1e4", async () => {
+/** Arguments that compilers and drivers may treat as they like. */
+const SPECIAL = [NaN, Infinity, -Infinity, -1, 1, 0, -0];
+
+/** Results and gradients at them, by PyTorch 1.13; zeros without their sign. */
+const AT_SPECIAL: Record<
+  string,
+  [(x: Tensor) => Tensor, number[], number[]]
+> = {
+  exp: [ops.exp, [NaN, Infinity, 0, 0.36787945, 2.71828175, 1, 1], [
+    NaN,
+    Infinity,
+    0,
+    0.36787945,
+    2.71828175,
+    1,
+    1,
+  ]],
+  log: [ops.log, [NaN, Infinity, NaN, NaN, 0, -Infinity, -Infinity], [
+    NaN,
+    0,
+    0,
+    -1,
+    1,
+    Infinity,
+    -Infinity,
+  ]],
+  sqrt: [ops.sqrt, [NaN, Infinity, NaN, NaN, 1, 0, 0], [
+    NaN,
+    0,
+    NaN,
+    NaN,
+    0.5,
+    Infinity,
+    -Infinity,
+  ]],
+  rsqrt: [ops.rsqrt, [NaN, 0, NaN, NaN, 1, Infinity, -Infinity], [
+    NaN,
+    0,
+    NaN,
+    NaN,
+    -0.5,
+    -Infinity,
+    Infinity,
+  ]],
+  tanh: [ops.tanh, [NaN, 1, -1, -0.76159418, 0.76159418, 0, 0], [
+    NaN,
+    0,
+    0,
+    0.4199743,
+    0.4199743,
+    1,
+    1,
+  ]],
+  sin: [ops.sin, [NaN, NaN, NaN, -0.84147096, 0.84147096, 0, 0], [
+    NaN,
+    NaN,
+    NaN,
+    0.54030234,
+    0.54030234,
+    1,
+    1,
+  ]],
+  cos: [ops.cos, [NaN, NaN, NaN, 0.54030234, 0.54030234, 1, 1], [
+    NaN,
+    NaN,
+    NaN,
+    0.84147096,
+    -0.84147096,
+    0,
+    0,
+  ]],
+  sigmoid: [ops.sigmoid, [NaN, 1, 0, 0.26894143, 0.7310586, 0.5, 0.5], [
+    NaN,
+    0,
+    0,
+    0.19661194,
+    0.19661193,
+    0.25,
+    0.25,
+  ]],
+  relu: [ops.relu, [NaN, Infinity, 0, 0, 1, 0, 0], [1, 1, 0, 0, 1, 0, 0]],
+  silu: [ops.silu, [NaN, Infinity, NaN, -0.26894143, 0.7310586, 0, 0], [
+    NaN,
+    NaN,
+    NaN,
+    0.07232948,
+    0.92767054,
+    0.5,
+    0.5,
+  ]],
+  gelu: [ops.gelu, [NaN, Infinity, NaN, -0.15865529, 0.84134471, 0, 0], [
+    NaN,
+    NaN,
+    NaN,
+    -0.08331543,
+    1.08331537,
+    0.5,
+    0.5,
+  ]],
+  geluTanh: [
+    ops.geluTanh,
+    [NaN, Infinity, NaN, -0.15880799, 0.84119201, 0, 0],
+    [NaN, NaN, NaN, -0.08296409, 1.08296406, 0.5, 0.5],
+  ],
+  abs: [ops.abs, [NaN, Infinity, Infinity, 1, 1, 0, 0], [
+    0,
+    1,
+    -1,
+    -1,
+    1,
+    0,
+    0,
+  ]],
+  neg: [ops.neg, [NaN, -Infinity, Infinity, 1, -1, 0, 0], [
+    -1,
+    -1,
+    -1,
+    -1,
+    -1,
+    -1,
+    -1,
+  ]],
+  clamp: [(x) => ops.clamp(x, -0.5, 0.5), [NaN, 0.5, -0.5, -0.5, 0.5, 0, 0], [
+    0,
+    0,
+    0,
+    0,
+    0,
+    1,
+    1,
+  ]],
+  quickGelu: [ops.quickGelu, [
+    NaN,
+    Infinity,
+    NaN,
+    -0.15420423,
+    0.84579575,
+    0,
+    0,
+  ], [NaN, NaN, NaN, -0.06777962, 1.06777966, 0.5, 0.5]],
+  "pow of 0": [(x) => ops.pow(x, 0), [1, 1, 1, 1, 1, 1, 1], [
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+  ]],
+  "pow of 1": [(x) => ops.pow(x, 1), [NaN, Infinity, -Infinity, -1, 1, 0, 0], [
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+  ]],
+  "pow of 2": [(x) => ops.pow(x, 2), [NaN, Infinity, Infinity, 1, 1, 0, 0], [
+    NaN,
+    Infinity,
+    -Infinity,
+    -2,
+    2,
+    0,
+    0,
+  ]],
+  "pow of 3": [(x) => ops.pow(x, 3), [NaN, Infinity, -Infinity, -1, 1, 0, 0], [
+    NaN,
+    Infinity,
+    Infinity,
+    3,
+    3,
+    0,
+    0,
+  ]],
+  "pow of 4": [(x) => ops.pow(x, 4), [NaN, Infinity, Infinity, 1, 1, 0, 0], [
+    NaN,
+    Infinity,
+    -Infinity,
+    -4,
+    4,
+    0,
+    0,
+  ]],
+  "pow of -1": [
+    (x) => ops.pow(x, -1),
+    [NaN, 0, 0, -1, 1, Infinity, -Infinity],
+    [NaN, 0, 0, -1, -1, -Infinity, -Infinity],
+  ],
+  "pow of -2": [(x) => ops.pow(x, -2), [NaN, 0, 0, 1, 1, Infinity, Infinity], [
+    NaN,
+    0,
+    0,
+    2,
+    -2,
+    -Infinity,
+    Infinity,
+  ]],
+  "pow of -3": [
+    (x) => ops.pow(x, -3),
+    [NaN, 0, 0, -1, 1, Infinity, -Infinity],
+    [NaN, 0, 0, -3, -3, -Infinity, -Infinity],
+  ],
+  "pow of 0.5": [(x) => ops.pow(x, 0.5), [NaN, Infinity, NaN, NaN, 1, 0, 0], [
+    NaN,
+    0,
+    NaN,
+    NaN,
+    0.5,
+    Infinity,
+    -Infinity,
+  ]],
+  "pow of 1.7": [(x) => ops.pow(x, 1.7), [
+    NaN,
+    Infinity,
+    Infinity,
+    NaN,
+    1,
+    0,
+    0,
+  ], [NaN, Infinity, Infinity, NaN, 1.70000005, 0, 0]],
+  "pow of -1.7": [(x) => ops.pow(x, -1.7), [
+    NaN,
+    0,
+    0,
+    NaN,
+    1,
+    Infinity,
+    Infinity,
+  ], [NaN, 0, 0, NaN, -1.70000005, -Infinity, -Infinity]],
+};
+
+/** The same without signs of zeros. */
+function unsigned(values: Iterable<number>): number[] {
+  return Array.from(values, (x) => Math.abs(x) < 1e-37 ? 0 : x);
+}
+
+for (const operandSource of ["texels", "buffer"] as const) {
+  for (const [name, [run, wanted, slopes]] of Object.entries(AT_SPECIAL)) {
+    Deno.test(`${name} agrees with PyTorch at NaN, infinity and zero, reading ${operandSource}`, async () => {
+      const gpu = await testGpu({ operandSource });
+      using _ = gpu.scope();
+      const x = tensor(gpu, SPECIAL);
+      x.requiresGrad = true;
+      const y = run(x);
+      backward(sum(y));
+      const got = unsigned(await y.read());
+      const dx = unsigned(await x.grad!.read());
+      const near = (a: number, b: number) =>
+        Object.is(a, b) || Math.abs(a - b) < 1e-6;
+      assert(
+        got.every((value, i) => near(value, unsigned(wanted)[i]!)) &&
+          dx.every((value, i) => near(value, unsigned(slopes)[i]!)),
+        `results ${got}, gradients ${dx}; needed ${wanted} and ${slopes}`,
+      );
+    });
+  }
+}
+
+/** Pairs that meet in minimum and maximum. */
+const PAIRS: [number[], number[]] = [
+  [NaN, 1, NaN, 1, 2, Infinity, -Infinity, Infinity],
+  [1, NaN, NaN, 2, 2, Infinity, Infinity, NaN],
+];
+
+for (const operandSource of ["texels", "buffer"] as const) {
+  Deno.test(`minimum and maximum agree with PyTorch at NaN and infinity, reading ${operandSource}`, async () => {
+    const gpu = await testGpu({ operandSource });
+    const [a, b] = PAIRS;
+    const least = [1, 1, 1, 1, 0.5, 0.5, 1, 1];
+    for (
+      const [run, wanted, dx, dy] of [
+        [
+          ops.maximum,
+          [NaN, NaN, NaN, 2, 2, Infinity, Infinity, NaN],
+          [1, 1, 1, 0, 0.5, 0.5, 0, 1],
+          least,
+        ],
+        [
+          ops.minimum,
+          [NaN, NaN, NaN, 1, 2, Infinity, -Infinity, NaN],
+          least,
+          [1, 1, 1, 0, 0.5, 0.5, 0, 1],
+        ],
+      ] as const
+    ) {
+      using _ = gpu.scope();
+      const [x, y] = [tensor(gpu, a), tensor(gpu, b)];
+      x.requiresGrad = true;
+      y.requiresGrad = true;
+      const z = run(x, y);
+      backward(sum(z));
+      assertEquals([...await z.read()], [...wanted]);
+      assertEquals([...await x.grad!.read()], [...dx]);
+      assertEquals([...await y.grad!.read()], [...dy]);
+    }
+  });
+}
+
+Deno.test("clamp, minimum and maximum with numbers keep NaN", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope();
-  const x = Float32Array.from(
-    { length: 4000 },
-    (_, i) => (i % 2 === 0 ? 1 : -1) * 10 ** (i / 500 - 4),
-  );
-  for (
-    const [name, run, wanted] of [
-      ["sin", ops.sin, Math.sin],
-      ["cos", ops.cos, Math.cos],
-    ] as const
-  ) {
-    const got = await run(tensor(gpu, x)).read();
-    let worst = 0;
-    for (const [i, value] of x.entries()) {
-      worst = Math.max(worst, Math.abs(got[i]! - wanted(value)));
+  const x = tensor(gpu, [NaN, 5]);
+  assertEquals([...await ops.clamp(x, 0, 1).read()], [NaN, 1]);
+  assertEquals([...await ops.minimum(x, 1).read()], [NaN, 1]);
+  assertEquals([...await ops.maximum(7, x).read()], [NaN, 7]);
+});
+
+/** Radians of both signs up to 2^24: spread, whole, near cancellation. */
+function angles(): Float32Array<ArrayBuffer> {
+  const end = 2 ** 24;
+  const values = [
+    0,
+    1e4,
+    1e5,
+    1e6,
+    1e7,
+    end,
+    end - 1,
+    8191.999,
+    8192,
+    8192.001,
+  ];
+  for (let i = 0; i < 4000; i++) values.push(10 ** (i / 3999 * 11.2 - 4));
+  // Multiples of pi / 2, where a rounded reduction loses every digit.
+  for (let n = 1; n * Math.PI / 2 < end; n = Math.ceil(n * 1.01)) {
+    values.push(n * Math.PI / 2);
+  }
+  // The nearest of all float32 in this range, by a search over them.
+  values.push(252.89820861816406, 505.7964172363281, 52516.43359375);
+  const inside = values.map(Math.fround).filter((x) => x <= end);
+  return Float32Array.from(inside.flatMap((x) => [x, -x]));
+}
+
+for (const operandSource of ["texels", "buffer"] as const) {
+  Deno.test(`sin and cos and their gradients stay within 1e-6 up to 2^24, reading ${operandSource}`, async () => {
+    const gpu = await testGpu({ operandSource });
+    using _ = gpu.scope();
+    const values = angles();
+    for (
+      const [name, run, wanted, slope] of [
+        ["sin", ops.sin, Math.sin, Math.cos],
+        ["cos", ops.cos, Math.cos, (x: number) => -Math.sin(x)],
+      ] as const
+    ) {
+      const x = tensor(gpu, values);
+      x.requiresGrad = true;
+      const y = run(x);
+      backward(sum(y));
+      const [got, dx] = [await y.read(), await x.grad!.read()];
+      let worst = 0;
+      for (const [i, value] of values.entries()) {
+        const error = Math.max(
+          Math.abs(got[i]! - wanted(value)),
+          Math.abs(dx[i]! - slope(value)),
+        );
+        if (!(error <= worst)) worst = error;
+      }
+      assert(worst < 1e-6, `${name} is off by ${worst.toExponential(1)}`);
     }
-    assert(worst < 1e-6, `${name} is off by ${worst.toExponential(1)}`);
+  });
+}
+
+Deno.test("sin and cos give NaN beyond 2^24", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  const beyond = [2 ** 24 + 2, -(2 ** 24 + 2), 1e8, 1e38, Infinity, -Infinity];
+  const x = tensor(gpu, [...beyond, NaN, 0.5]);
+  for (const run of [ops.sin, ops.cos]) {
+    const got = [...await run(x).read()];
+    assertEquals(got.slice(0, 7), new Array(7).fill(NaN));
+    assert(Math.abs(got[7]! - 0.5) < 0.4);
   }
 });

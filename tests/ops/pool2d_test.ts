@@ -1,10 +1,15 @@
+import { assertEquals } from "@std/assert";
 import {
   avgPool2d,
   globalAvgPool2d,
   maxPool2d,
 } from "../../core/ops/pool2d.ts";
+import { sum } from "../../core/ops/reduce.ts";
+import { backward } from "../../core/tensor/autograd.ts";
+import { tensor } from "../../core/tensor/create.ts";
 import { type Array64, at, build64 } from "../support/array64.ts";
 import { checkOp } from "../support/check_op.ts";
+import { testGpu } from "../support/gpu.ts";
 
 interface Pool {
   readonly kernel: number;
@@ -89,3 +94,37 @@ checkOp("globalAvgPool2d", {
   cases: { "averages pixels": { shapes: [[2, 3, 5, 7]] } },
   tolerance: 2e-6,
 });
+
+// By PyTorch 1.13: the last NaN of a window, else its first largest value.
+const N = NaN;
+const I = Infinity;
+const WINDOWS = [
+  { x: [1, 5, N, 2], y: N, dx: [0, 0, 1, 0] },
+  { x: [N, N, 3, 4], y: N, dx: [0, 1, 0, 0] },
+  { x: [-I, -I, -I, -I], y: -I, dx: [1, 0, 0, 0] },
+  { x: [I, 1, 1, I], y: I, dx: [1, 0, 0, 0] },
+  { x: [N, I, -I, 0], y: N, dx: [1, 0, 0, 0] },
+];
+for (const channels of [1, 4]) {
+  for (const operandSource of ["texels", "buffer"] as const) {
+    Deno.test(`maxPool2d takes NaN from ${channels} channels as PyTorch, reading ${operandSource}`, async () => {
+      const gpu = await testGpu({ operandSource });
+      using _ = gpu.scope();
+      const spread = (values: number[]) =>
+        values.flatMap((value) => new Array<number>(channels).fill(value));
+      const x = tensor(
+        gpu,
+        spread(WINDOWS.flatMap(({ x }) => x)),
+        [WINDOWS.length, 2, 2, channels],
+      );
+      x.requiresGrad = true;
+      const y = maxPool2d(x, { kernel: 2 });
+      backward(sum(y));
+      assertEquals([...await y.read()], spread(WINDOWS.map(({ y }) => y)));
+      assertEquals(
+        [...await x.grad!.read()],
+        spread(WINDOWS.flatMap(({ dx }) => dx)),
+      );
+    });
+  }
+}

@@ -5,10 +5,11 @@ import { sum } from "../../core/ops/reduce.ts";
 import { backward } from "../../core/tensor/autograd.ts";
 import { tensor } from "../../core/tensor/create.ts";
 import { key } from "../../core/tensor/philox.ts";
-import type { Shape } from "../../core/tensor/shape.ts";
+import { type Shape, sizeOf } from "../../core/tensor/shape.ts";
 import type { Tensor } from "../../core/tensor/tensor.ts";
 import { type Array64, type Draw, draw64, worstError } from "./array64.ts";
 import { testGpu } from "./gpu.ts";
+import { compareSpecialValues } from "./special_values.ts";
 
 /** Shapes and values of one case. */
 export interface Case extends Draw {
@@ -38,10 +39,15 @@ export interface OpCheck {
   readonly gpu?: () => Promise<Gpu>;
   /** Step of the central differences. Default 1e-5. */
   readonly step?: number;
+  /** Elements of an input whose gradient is compared. Default 24. */
+  readonly samples?: number;
+  /**
+   * Which results NaN and infinity reach: those of the definition, or for NaN
+   * more than those ("forward": in gradients only); "none" where an input is
+   * not what the operation reads. Default "exact".
+   */
+  readonly special?: "exact" | "forward" | "spreads" | "none";
 }
-
-/** Elements of an input whose gradient is compared. */
-const SAMPLES = 24;
 
 /** What a comparison found. */
 export interface Errors {
@@ -109,10 +115,11 @@ function differences(
   weights: Float64Array,
 ): Map<number, number> {
   const { data } = inputs[input]!;
+  const { samples = 24 } = check;
   const stream = key("samples", input);
-  const picks = data.length <= SAMPLES
+  const picks = data.length <= samples
     ? data.keys()
-    : Array.from({ length: SAMPLES }, (_, i) => stream.integer(i, data.length));
+    : Array.from({ length: samples }, (_, i) => stream.integer(i, data.length));
   const result = new Map<number, number>();
   for (const index of picks) {
     const value = data[index]!;
@@ -131,8 +138,21 @@ function differences(
 /** Every operation that was registered, for the self-test. */
 export const registered: { name: string; check: OpCheck }[] = [];
 
-/** Registers one test per case. */
+/** Devices of the test of NaN and infinity, where an operation names none. */
+const SOURCES: Readonly<Record<string, () => Promise<Gpu>>> = {
+  " reading texels": () => testGpu({ operandSource: "texels" }),
+  " reading buffers": () => testGpu({ operandSource: "buffer" }),
+};
+
+/**
+ * Registers one test per case, and one of NaN and infinity for each name: none
+ * where it tells a tile, which takes seconds to compile and changes no values.
+ */
 export function checkOp(name: string, check: OpCheck): void {
+  const cases = Object.values(check.cases);
+  const first = cases.find(({ shapes }) => sizeOf(shapes[0] ?? []) > 1) ??
+    cases[0];
+  const isFirst = registered.every((other) => other.name !== name);
   registered.push({ name, check });
   for (const [what, shapes] of Object.entries(check.cases)) {
     Deno.test(`${name} ${what}`, async () => {
@@ -145,6 +165,14 @@ export function checkOp(name: string, check: OpCheck): void {
           backward.toExponential(1)
         }, tolerance ${tolerance}`,
       );
+    });
+  }
+  if (check.special === "none" || / tile/.test(name)) return;
+  if (first === undefined || !isFirst) return;
+  const devices = check.gpu === undefined ? SOURCES : { "": check.gpu };
+  for (const [suffix, gpu] of Object.entries(devices)) {
+    Deno.test(`${name} carries NaN and infinity${suffix}`, async () => {
+      await compareSpecialValues(await gpu(), check, first);
     });
   }
 }

@@ -23,9 +23,17 @@ export interface DriveworldOptions {
    * a call that finds all scenes drawn.
    */
   readonly share?: Share;
-  /** Told after every scene; what it throws ends the work, which can go on. */
+  /** Told at the start, and after every scene. */
   readonly progress?: (done: number, total: number) => void;
+  /**
+   * Called before some frames are drawn; what it throws ends the work, which
+   * can go on.
+   */
+  readonly check?: () => void;
 }
+
+/** Pixels that are drawn between two checks: a scene of the demo's frames. */
+const PIXELS_AT_ONCE = 2 ** 18;
 
 /** Rises when an equal seed would give another dataset. */
 const VERSION = 1;
@@ -102,29 +110,40 @@ function canFiles(seed: number, states: readonly DriveState[]) {
   };
 }
 
-/** Writes the frames of one scene, and its CAN messages last. */
+/**
+ * Writes those frames of one scene that are not there, and its CAN messages
+ * last.
+ */
 async function writeScene(
   gpu: Gpu,
   directory: string,
   world: World,
   states: readonly DriveState[],
   size: readonly [number, number],
+  check: () => void,
 ): Promise<void> {
   const { seed } = world;
-  const frames = keyframesOf(states);
-  const levels = await renderFrames(
-    gpu,
-    frames.map((state) => frameScene(world, state)),
-    size,
-  );
+  const frames: { path: string; state: DriveState }[] = [];
+  for (const state of keyframesOf(states)) {
+    const path = join(directory, imagePath(seed, timeOf(seed, state)));
+    if (!await exists(path)) frames.push({ path, state });
+  }
   const [width, height] = size;
   const bytes = width * height * 3;
-  for (const [i, state] of frames.entries()) {
-    const data = levels.subarray(i * bytes, (i + 1) * bytes);
-    await Deno.writeFile(
-      join(directory, imagePath(seed, timeOf(seed, state))),
-      encodePng({ width, height, data }),
-    );
+  const atOnce = Math.max(1, Math.floor(PIXELS_AT_ONCE / (width * height)));
+  for (let start = 0; start < frames.length; start += atOnce) {
+    check();
+    const some = frames.slice(start, start + atOnce);
+    const seen = some.map(({ state }) => frameScene(world, state));
+    const levels = await renderFrames(gpu, seen, size);
+    for (const [i, { path }] of some.entries()) {
+      const data = levels.subarray(i * bytes, (i + 1) * bytes);
+      await Deno.writeFile(
+        `${path}.partial`,
+        encodePng({ width, height, data }),
+      );
+      await Deno.rename(`${path}.partial`, path);
+    }
   }
   for (const [name, rows] of Object.entries(canFiles(seed, states))) {
     await writeJson(
@@ -312,19 +331,22 @@ export async function writeDriveworld(
     await Deno.mkdir(join(directory, folder), { recursive: true });
   }
   const own = seeds.filter((_, i) => i % share.of === share.index);
-  for (const [i, seed] of own.entries()) {
-    const written = join(
-      directory,
-      "can_bus",
-      `${sceneName(seed)}_vehicle_monitor.json`,
-    );
-    if (!await exists(written)) {
-      const world = makeWorld(seed);
-      await writeScene(gpu, directory, world, drive(world), size);
-    }
-    options.progress?.(i + 1, own.length);
+  const missing: number[] = [];
+  for (const seed of own) {
+    const last = `${sceneName(seed)}_vehicle_monitor.json`;
+    if (!await exists(join(directory, "can_bus", last))) missing.push(seed);
+  }
+  const { progress = () => {}, check = () => {} } = options;
+  let done = own.length - missing.length;
+  progress(done, own.length);
+  for (const seed of missing) {
+    check();
+    const world = makeWorld(seed);
+    await writeScene(gpu, directory, world, drive(world), size, check);
+    progress(++done, own.length);
   }
   if (share.of > 1) return;
+  check();
   for (const [name, rows] of Object.entries(tables(seeds, size))) {
     await writeJson(join(directory, TABLES, `${name}.json`), rows);
   }

@@ -17,6 +17,7 @@ import {
   makeWorld,
   roadAt,
 } from "../../../core/data/driveworld/world.ts";
+import { Interrupted } from "../../../core/experiment/interrupt.ts";
 import { writeDriveworld } from "../../../core/data/driveworld/write.ts";
 import { readNuscenes } from "../../../core/data/nuscenes.ts";
 import { splitScenes } from "../../../core/data/splits.ts";
@@ -181,8 +182,8 @@ Deno.test("writeDriveworld writes a dataset that readNuscenes reads as it was dr
     () =>
       writeDriveworld(gpu, folder, {
         ...options,
-        progress: () => {
-          throw new Error("stop");
+        progress: (done) => {
+          if (done === 1) throw new Error("stop");
         },
       }),
     Error,
@@ -236,6 +237,49 @@ Deno.test("writeDriveworld writes a dataset that readNuscenes reads as it was dr
   );
 });
 
+/** All files below a folder by their paths. */
+async function filesOf(folder: string): Promise<Record<string, Uint8Array>> {
+  const files: Record<string, Uint8Array> = {};
+  const visit = async (path: string) => {
+    for await (const { name, isDirectory } of Deno.readDir(path)) {
+      const inner = `${path}/${name}`;
+      if (isDirectory) await visit(inner);
+      else files[inner.slice(folder.length)] = await Deno.readFile(inner);
+    }
+  };
+  await visit(folder);
+  return files;
+}
+
+Deno.test("writeDriveworld goes on within a scene to equal files", async () => {
+  const gpu = await testGpu();
+  const options = {
+    train: [0],
+    val: [],
+    test: [9000],
+    // A scene is drawn in two parts.
+    size: [96, 96] as const,
+  };
+  const [whole, other] = [".test/driveworld-whole", ".test/driveworld-stopped"];
+  for (const folder of [whole, other]) {
+    await Deno.remove(folder, { recursive: true }).catch(() => {});
+  }
+  await writeDriveworld(gpu, whole, options);
+  let checks = 0;
+  const stop = () => {
+    if (++checks === 3) throw new Interrupted(143);
+  };
+  await assertRejects(
+    () => writeDriveworld(gpu, other, { ...options, check: stop }),
+    Interrupted,
+  );
+  const frames = Object.keys(await filesOf(other))
+    .filter((path) => path.endsWith(".png"));
+  assertEquals(frames.length, 28);
+  await writeDriveworld(gpu, other, options);
+  assertEquals(await filesOf(other), await filesOf(whole));
+});
+
 Deno.test("writeDriveworld draws in shares what it draws alone", async () => {
   const gpu = await testGpu();
   const options = {
@@ -256,19 +300,10 @@ Deno.test("writeDriveworld draws in shares what it draws alone", async () => {
       });
     }
     await writeDriveworld(gpu, folder, options);
-    const files: Record<string, Uint8Array> = {};
-    const visit = async (path: string) => {
-      for await (const { name, isDirectory } of Deno.readDir(path)) {
-        const inner = `${path}/${name}`;
-        if (isDirectory) await visit(inner);
-        else files[inner.slice(folder.length)] = await Deno.readFile(inner);
-      }
-    };
-    await visit(folder);
-    return { files, totals };
+    return { files: await filesOf(folder), totals };
   };
   const alone = await drawn("alone", 1);
   const shared = await drawn("shared", 2);
-  assertEquals(shared.totals, [2, 2, 2, 2]);
+  assertEquals(shared.totals, Array(6).fill(2));
   assertEquals(shared.files, alone.files);
 });
