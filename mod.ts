@@ -165,6 +165,7 @@ export * from "./core/encoders/vqgan.ts";
 export * from "./core/models/anchored_dit.ts";
 export * from "./core/models/dit_block.ts";
 export * from "./core/models/fourier_action.ts";
+export * from "./core/models/inverse_dynamics.ts";
 export * from "./core/models/mlp_predictor.ts";
 export * from "./core/models/predictor.ts";
 export * from "./core/models/timestep_embedding.ts";
