@@ -13,7 +13,7 @@ export interface Displacement {
 
 /** Options of {@linkcode subpixelShift}. */
 export interface SubpixelOptions {
-  /** Largest shift looked for, in pixels. Default half of the profile. */
+  /** Largest shift looked for, in pixels. Default a quarter of the profile. */
   readonly most?: number;
 }
 
@@ -131,11 +131,11 @@ function overlapCorrelation(
 }
 
 /**
- * The shift in parts of pixels: the largest correlation r(m) of the overlapping
- * parts of two profiles, each less its own mean and divided by its own
- * deviation there, then the top of the parabola through r(m - 1), r(m) and
- * r(m + 1). Of equal correlations the smallest shift wins; there is no parabola
- * at the largest shift looked for. Profiles without any structure give 0.
+ * The shift in parts of pixels. r(m) is the correlation of the overlapping parts
+ * of two profiles, each less its own mean and divided by its own deviation
+ * there. The highest peak, r(m) not below r(m - 1) and r(m + 1), is refined by
+ * the top of the parabola through the three. Of equal peaks the smallest shift
+ * wins; without a peak no shift is to be seen, and the result is 0.
  *
  * Source: this project; unlike {@linkcode integerShift} it favours no shift,
  * and sees movements below a pixel.
@@ -145,7 +145,7 @@ function overlapCorrelation(
  * @param options the largest shift looked for
  * @returns pixels by which the content moved towards higher indices
  * @throws {RangeError} as {@linkcode integerShift}, or if fewer than two pixels
- *   overlap at the largest shift
+ *   overlap beside the largest shift
  */
 export function subpixelShift(
   from: ArrayLike<number>,
@@ -154,29 +154,29 @@ export function subpixelShift(
 ): number {
   checkProfiles(from, to);
   const n = from.length;
-  const { most = Math.floor(n / 2) } = options;
-  if (!Number.isInteger(most) || most < 0 || most > n - 2) {
+  const { most = Math.floor(n / 4) } = options;
+  if (!Number.isInteger(most) || most < 0 || most > n - 3) {
     throw new RangeError(
       `Cannot look for shifts up to ${most}: profiles of ${n} values allow whole numbers from 0 to ${
-        n - 2
+        n - 3
       }`,
     );
   }
   const r = Float64Array.from(
-    { length: 2 * most + 1 },
-    (_, k) => overlapCorrelation(from, to, k - most),
+    { length: 2 * most + 3 },
+    (_, k) => overlapCorrelation(from, to, k - most - 1),
   );
-  let shift = 0;
-  for (let size = 1; size <= most; size++) {
+  let [best, shift] = [-Infinity, 0];
+  for (let size = 0; size <= most; size++) {
     for (const m of [-size, size]) {
-      if (r[m + most]! > r[shift + most]!) shift = m;
+      const [left, top, right] = r.subarray(m + most, m + most + 3);
+      if (top! <= best || top! < left! || top! < right!) continue;
+      const curvature = left! - 2 * top! + right!;
+      best = top!;
+      shift = curvature < 0 ? m + (left! - right!) / (2 * curvature) : m;
     }
   }
-  if (Math.abs(shift) === most) return shift;
-  const at = shift + most;
-  const [left, top, right] = [r[at - 1]!, r[at]!, r[at + 1]!];
-  const curvature = left - 2 * top + right;
-  return curvature < 0 ? shift + (left - right) / (2 * curvature) : shift;
+  return shift;
 }
 
 /**
