@@ -4,6 +4,7 @@ import { Module } from "../nn/module.ts";
 import { type Init, Parameter } from "../nn/parameter.ts";
 import { concat } from "../ops/concat.ts";
 import { add, div, mul, sub } from "../ops/pointwise.ts";
+import { globalAvgPool2d } from "../ops/pool2d.ts";
 import { type Shape, showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -26,7 +27,7 @@ export interface InverseDynamicsMoments {
 export interface InverseDynamicsOptions {
   /** Shape of a frame's latents: channels, height, width. */
   readonly shape: readonly [channels: number, height: number, width: number];
-  /** Channels of the first convolution, a multiple of 4. Default 32. */
+  /** Channels of the convolutions, a multiple of 4. Default 32. */
   readonly hidden?: number;
   /** Normalization; absent if it comes with a state dict. */
   readonly moments?: InverseDynamicsMoments;
@@ -42,23 +43,23 @@ function buffer(size: number, value: number, given?: ArrayLike<number>) {
 
 /**
  * The inverse-dynamics probe: what was done between two frames, from their
- * latents. Three 3x3 convolutions, the last two at half the resolution each,
- * with SiLU, then a linear layer of all positions.
+ * latents. Three 3x3 convolutions with SiLU at the latents' resolution, the mean
+ * over positions, and a linear layer.
  *
  * Trained on true frames, it says which steering generated frames show; against
  * the commanded one that is a measure of control.
  *
- * Source: the project's recipe study, sections 2.2 and 3; widths and strides are
- * this module's.
+ * Source: the project's recipe study, sections 2.2 and 3; widths, activation and
+ * the mean are this module's.
  */
 export class InverseDynamics extends Module {
   /** `conv1`: (2 C) to (hidden) channels */
   readonly conv1: Conv2d;
-  /** `conv2`: to (2 hidden), at half the resolution */
+  /** `conv2`: (hidden) to (hidden) */
   readonly conv2: Conv2d;
-  /** `conv3`: (2 hidden), at half the resolution again */
+  /** `conv3`: (hidden) to (hidden) */
   readonly conv3: Conv2d;
-  /** `head`: pixels in row-major order, channels last, to (2) */
+  /** `head`: (hidden) to (2) */
   readonly head: Linear;
   /** `latent_mean`: (C) */
   readonly latentMean: Parameter;
@@ -79,17 +80,13 @@ export class InverseDynamics extends Module {
   constructor(options: InverseDynamicsOptions) {
     super();
     const { shape, hidden = 32, moments } = options;
-    const [channels, height, width] = shape;
-    const [down, across] = [Math.ceil(height / 4), Math.ceil(width / 4)];
+    const [channels] = shape;
+    const padded = { padding: 1, activation: "silu" } as const;
     this.shape = shape;
-    this.conv1 = new Conv2d(2 * channels, hidden, 3, {
-      padding: 1,
-      activation: "silu",
-    });
-    const halving = { stride: 2, padding: 1, activation: "silu" } as const;
-    this.conv2 = new Conv2d(hidden, 2 * hidden, 3, halving);
-    this.conv3 = new Conv2d(2 * hidden, 2 * hidden, 3, halving);
-    this.head = new Linear(2 * hidden * down * across, ACTIONS);
+    this.conv1 = new Conv2d(2 * channels, hidden, 3, padded);
+    this.conv2 = new Conv2d(hidden, hidden, 3, padded);
+    this.conv3 = new Conv2d(hidden, hidden, 3, padded);
+    this.head = new Linear(hidden, ACTIONS);
     this.latentMean = buffer(channels, 0, moments?.latentMean);
     this.latentStd = buffer(channels, 1, moments?.latentStd);
     this.actionMean = buffer(ACTIONS, 0, moments?.actionMean);
@@ -128,9 +125,8 @@ export class InverseDynamics extends Module {
    * @returns (B, 2), in deviations from the mean action
    */
   predict(x: Tensor): Tensor {
-    const batch = x.shape[0] ?? 0;
     const y = this.conv3.forward(this.conv2.forward(this.conv1.forward(x)));
-    return this.head.forward(y.reshape([batch, y.size / batch]));
+    return this.head.forward(globalAvgPool2d(y));
   }
 
   /**

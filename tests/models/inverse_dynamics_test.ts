@@ -61,11 +61,10 @@ Deno.test("InverseDynamics keeps its normalization in the state dict", async () 
       actionStd: [0.25, 2],
     },
   });
-  // 36 channels in pairs of planes; buffers are not trained.
+  // Buffers are not trained.
   assertEquals(
     probe.parameterCount,
-    (4 * 9 + 1) * 32 + (32 * 9 + 1) * 64 + (64 * 9 + 1) * 64 +
-      (4 * 64 + 1) * 2,
+    (4 * 9 + 1) * 32 + 2 * (32 * 9 + 1) * 32 + (32 + 1) * 2,
   );
   using _store = parameters(gpu, probe);
   const state = await probe.stateDict();
