@@ -99,7 +99,7 @@ Deno.test("trainInverseDynamics finds steering and acceleration in held-out scen
     assertEquals(curve?.step.at(-1), 200);
     const quality = await measureInverseDynamics(gpu, probe, test, held);
     assertEquals(quality.n, 90);
-    // Measured 0.996 and 0.9998.
+    // Measured 0.996 and 0.999.
     for (const name of ["steering", "acceleration"] as const) {
       const { correlation, slope } = quality[name];
       assert(correlation > 0.9, `${name}: r ${correlation}`);
