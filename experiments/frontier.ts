@@ -12,7 +12,6 @@ import {
   main,
 } from "../core/experiment/experiment.ts";
 import { laneCount, Lanes } from "../core/experiment/lanes.ts";
-import type { Mode } from "../core/training/world_model.ts";
 import {
   embeddedWorld,
   type EncodingFacts,
@@ -38,6 +37,7 @@ import {
 } from "./frontier/report.ts";
 import { FUTURES, openFutures } from "./frontier/sample.ts";
 import {
+  type Mode,
   type RecipeSeed,
   stageName,
   type TrainingFacts,

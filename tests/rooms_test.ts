@@ -14,8 +14,8 @@ const ROWS: readonly (readonly string[])[] = [
   ["core/ops"],
   ["core/formats"],
   ["core/nn"],
-  ["core/encoders", "core/models"],
   ["core/diffusion"],
+  ["core/encoders", "core/models"],
   ["core/data"],
   ["core/metrics", "core/report"],
   ["core/training"],
@@ -28,10 +28,9 @@ const ROWS: readonly (readonly string[])[] = [
 const FORBIDDEN: Readonly<Record<string, readonly string[]>> = {
   // Files in and out run without a GPU.
   "core/formats": ["core/gpu", "core/tensor", "core/ops"],
-  "core/encoders": ["core/models"],
+  "core/encoders": ["core/models", "core/diffusion"],
   "core/models": ["core/encoders"],
-  // These take functions.
-  "core/diffusion": ["core/encoders", "core/models"],
+  // It takes functions.
   "core/data": ["core/encoders", "core/models"],
   // Numbers and reports run without a GPU.
   "core/metrics": ["core/gpu", "core/tensor", "core/ops", "core/nn"],
@@ -202,4 +201,25 @@ Deno.test("rooms keep a test beside every op", async () => {
     );
   });
   assertEquals(untested, []);
+});
+
+Deno.test("rooms of the check:browser task use neither Deno nor Node", async () => {
+  const { tasks } = JSON.parse(
+    await Deno.readTextFile(join(root, "deno.json")),
+  );
+  const [, ...paths] = tasks["check:browser"].command.split(
+    /check-browser\.json | (?=core|kernels)/,
+  ).filter((word: string) => word !== "");
+  assert(paths.includes("core/models"), paths.join());
+  const files: string[] = [];
+  for (const path of paths) {
+    if (path.endsWith(".ts")) files.push(path);
+    else for await (const file of sources(path)) files.push(file);
+  }
+  const found: string[] = [];
+  for (const file of files) {
+    const text = await Deno.readTextFile(join(root, file));
+    if (/\bDeno\.|"node:/.test(text)) found.push(file);
+  }
+  assertEquals(found, []);
 });

@@ -6,12 +6,11 @@
 
 import type { Share } from "../../core/data/latents.ts";
 import { serveLane } from "../../core/experiment/lanes.ts";
-import type { Mode } from "../../core/training/world_model.ts";
 import { embeddedWorld, encodePart } from "./data.ts";
 import type { Context, FrontierParams } from "./params.ts";
 import { scoreFutures } from "./points.ts";
 import { type FutureKind, sampleFutures } from "./sample.ts";
-import { type RecipeSeed, trained } from "./train.ts";
+import { type Mode, type RecipeSeed, trained } from "./train.ts";
 import { tuneAutoencoder, tuneFeatureNetwork } from "./tune.ts";
 import { Workbench } from "./workbench.ts";
 

@@ -1,12 +1,10 @@
 import { encodeLatents, LatentStore } from "../../core/data/latents.ts";
-import { CosineNoiseSchedule } from "../../core/diffusion/noise_schedule.ts";
 import { type Key, key } from "../../core/tensor/philox.ts";
 import { normal } from "../../core/tensor/random.ts";
 import type { WindowTokens } from "../../core/training/window_tokens.ts";
-import type { Mode } from "../../core/training/world_model.ts";
 import { type PreparedData, spaced, type WindowPart } from "./data.ts";
 import type { Context, FrontierParams } from "./params.ts";
-import { type RecipeSeed, stageName, trained } from "./train.ts";
+import { type Mode, type RecipeSeed, stageName, trained } from "./train.ts";
 
 /** One future to predict: of which window, from which noise. */
 interface Draw {
@@ -190,7 +188,6 @@ export async function sampleFutures(
   const job = rolloutsOf(context, prepared, of)[kind];
   const { stage, mode, tokens, draws, guidance = 1 } = job;
   const { horizon, ddimSteps } = params;
-  const schedule = new CosineNoiseSchedule();
   await run.stage(stage, async () => {
     using trainedModel = await trained(context, prepared, of, mode);
     const { model } = trainedModel;
@@ -200,16 +197,17 @@ export async function sampleFutures(
       encode: async function* (start, end) {
         using _ = gpu.scope();
         const some = draws.slice(start / horizon, end / horizon);
-        const batch = tokens.batch(gpu, some.map(({ row }) => row));
+        const given = tokens.conditions(gpu, some);
+        const { tokensPerFrame, patchDim } = tokens;
+        const shape = [some.length, horizon * tokensPerFrame, patchDim];
         const streams = some.flatMap(({ noise }) => noise ?? []);
         const future = mode === "diffusion"
-          ? model.sample(
-            batch,
-            schedule,
-            normal(gpu, batch.future.shape, streams),
-            { steps: ddimSteps, guidance, check: () => interrupt.check() },
-          )
-          : model.predict(batch);
+          ? model.sample(given, normal(gpu, shape, streams), {
+            steps: ddimSteps,
+            guidance,
+            check: () => interrupt.check(),
+          })
+          : model.predict(given);
         yield tokens.latents(await future.read() as Float32Array);
       },
       progress: (rows) =>

@@ -1,20 +1,24 @@
 import { join } from "@std/path";
-import { CosineNoiseSchedule } from "../../core/diffusion/noise_schedule.ts";
 import {
   readSafetensors,
   toFloat32,
   writeSafetensors,
 } from "../../core/formats/safetensors.ts";
+import {
+  createWorldModel,
+  type WorldModel,
+} from "../../core/models/world_model.ts";
 import type { StateEntry } from "../../core/nn/module.ts";
 import type { LossCurve } from "../../core/training/loop.ts";
 import {
-  type Mode,
   type TrainingSettings,
   trainWorldModel,
-  WorldModel,
 } from "../../core/training/world_model.ts";
 import type { PreparedData } from "./data.ts";
 import type { Context, FrontierParams } from "./params.ts";
+
+/** The models of a recipe. */
+export type Mode = "direct" | "diffusion" | "mlp";
 
 /** Settings of one model's training. */
 function settingsOf(
@@ -38,7 +42,6 @@ function settingsOf(
     emaWarmup: params.emaWarmup,
     clip: isMlp ? 0 : params.clip,
     actionDropout: params.actionDropout,
-    objective: params.objective,
     seed,
   };
 }
@@ -97,7 +100,9 @@ export async function trained(
   const { tokens: data } = prepared.train;
   const { rows } = prepared.data.train;
   const name = stageName(of, `train-${mode}`);
-  const model = new WorldModel(gpu, mode, {
+  const model = createWorldModel(gpu, {
+    network: mode === "mlp" ? "mlp" : "dit",
+    objective: mode === "diffusion" ? params.objective : "direct",
     horizon: params.horizon,
     tokens: data.tokensPerFrame,
     patchDim: data.patchDim,
@@ -105,28 +110,19 @@ export async function trained(
     blocks: params.blocks,
     heads: params.heads,
     anchorVisible: of.recipe === "visible",
-  }, {
     frequencies: params.frequencies,
     learnedFrequencies: params.learnedFrequencies,
     hidden: params.hidden,
-    objective: params.objective,
     seed,
   });
-  const parts = { dit: model.network, fourier: model.fourier };
   const weightsPath = run.file("stages", name, "weights.safetensors");
-  let isNew = false;
   const facts = await run.stage(
     name,
     async (folder): Promise<TrainingFacts> => {
-      isNew = true;
       const line = context.progress(name);
-      const curve = await trainWorldModel(
+      const weights = await trainWorldModel(
         gpu,
-        model,
-        data,
-        rows,
-        new CosineNoiseSchedule(),
-        settingsOf(params, mode, seed),
+        { model, data, rows, settings: settingsOf(params, mode, seed) },
         {
           checkpoint: join(folder, "checkpoint.safetensors"),
           digest: name,
@@ -136,35 +132,22 @@ export async function trained(
         },
       );
       line.end();
-      if (curve === undefined) {
+      if (weights === undefined) {
         interrupt.check();
         throw new Error("Stopped while training");
       }
-      const values: Record<string, StateEntry> = {};
-      for (const [prefix, module] of Object.entries(parts)) {
-        for (const [field, entry] of Object.entries(await module.stateDict())) {
-          values[`${prefix}.${field}`] = entry;
-        }
-      }
-      await writeSafetensors(weightsPath, values, { stage: name });
+      const { curve, last, average = last } = weights;
+      await writeSafetensors(weightsPath, average, { stage: name });
       await Deno.remove(join(folder, "checkpoint.safetensors")).catch(() => {});
       return { curve, parameters: model.parameterCount };
     },
   );
-  if (!isNew) {
-    using file = await readSafetensors(weightsPath);
-    for (const [prefix, module] of Object.entries(parts)) {
-      const dict: Record<string, StateEntry> = {};
-      for (const field of file.names) {
-        if (!field.startsWith(`${prefix}.`)) continue;
-        const value = await file.read(field);
-        dict[field.slice(prefix.length + 1)] = {
-          shape: value.shape,
-          data: toFloat32(value),
-        };
-      }
-      module.loadStateDict(dict, weightsPath);
-    }
+  using file = await readSafetensors(weightsPath);
+  const dict: Record<string, StateEntry> = {};
+  for (const field of file.names) {
+    const value = await file.read(field);
+    dict[field] = { shape: value.shape, data: toFloat32(value) };
   }
+  model.loadStateDict(dict, weightsPath);
   return { model, facts, [Symbol.dispose]: () => model[Symbol.dispose]() };
 }
