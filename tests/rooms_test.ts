@@ -20,6 +20,7 @@ const ROWS: readonly (readonly string[])[] = [
   ["core/metrics", "core/report"],
   ["core/training"],
   ["core/experiment"],
+  ["core/lab"],
   ["experiments"],
   ["mod.ts"],
 ];
@@ -222,4 +223,27 @@ Deno.test("rooms of the check:browser task use neither Deno nor Node", async () 
     if (/\bDeno\.|"node:/.test(text)) found.push(file);
   }
   assertEquals(found, []);
+});
+
+/** Lines of an experiment: it reads like its section of the paper. */
+const MOST_LINES = 200;
+
+Deno.test("experiments are one short file each, wire what rooms hold, and do not know each other", async () => {
+  const faults: string[] = [];
+  for await (const path of sources("experiments")) {
+    if (path.startsWith("experiments/commands/")) continue;
+    const text = await Deno.readTextFile(join(root, path));
+    const code = text.replace(/\/\*[\s\S]*?\*\//g, "");
+    const lines = text.trimEnd().split("\n").length;
+    if (lines > MOST_LINES) faults.push(`${path} has ${lines} lines`);
+    for (const { to } of importsOf(path, text)) {
+      if (to.startsWith("experiments/") && to !== "experiments/paper.ts") {
+        faults.push(`${path} imports ${to}`);
+      }
+    }
+    if (/\bfor \((?:let|var) /.test(code)) {
+      faults.push(`${path} counts in a loop: values and pixels are for a room`);
+    }
+  }
+  assertEquals(faults, []);
 });

@@ -100,8 +100,16 @@ export interface ArtifactsOptions {
   readonly user?: ArtifactUser;
 }
 
+/** Sources that measure, show or wire what others made. */
+const ONLY_LOOKS =
+  /^core\/(report|metrics|experiment|lab\/(scores|pair|plan|params|pictures|notes|tables|experiment)\b)/;
+
+/** Sources that decide measured numbers, of what is made. */
+const MEASURES = /^core\/(metrics\/|lab\/(scores|pair)\.ts)/;
+
 /**
- * Digests the sources that artifacts depend on: those of core and kernels.
+ * Digests the sources that artifacts depend on: those of core and kernels, but
+ * for what only measures, shows or wires. So a new metric trains nothing again.
  *
  * @param sources digest of each source file by its path
  */
@@ -109,8 +117,24 @@ export function digestMakers(
   sources: Readonly<Record<string, string>>,
 ): string {
   const makers = Object.entries(sources)
-    .filter(([path]) => /^(core|kernels)\//.test(path));
+    .filter(([path]) =>
+      /^(core|kernels)\//.test(path) && !ONLY_LOOKS.test(path)
+    );
   return digestJson(Object.fromEntries(makers), "sources");
+}
+
+/**
+ * Digests the sources that decide what is measured, beside those that
+ * {@linkcode digestMakers} digests.
+ *
+ * @param sources digest of each source file by its path
+ */
+export function digestScoring(
+  sources: Readonly<Record<string, string>>,
+): string {
+  const measures = Object.entries(sources)
+    .filter(([path]) => MEASURES.test(path));
+  return digestJson(Object.fromEntries(measures), "sources");
 }
 
 /** Opens what was made, and makes what was not. */
