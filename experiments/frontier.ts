@@ -16,9 +16,11 @@ import * as figures from "../core/lab/figures.ts";
 import type { Lab } from "../core/lab/lab.ts";
 import * as pair from "../core/lab/pair.ts";
 import * as results from "../core/lab/pair_results.ts";
+import { cosinesOverTime } from "../core/lab/pair_scores.ts";
 import { labParams, labPresets } from "../core/lab/params.ts";
+import { checkNote, diversityNote } from "../core/lab/notes.ts";
 import { futurePictures } from "../core/lab/pictures.ts";
-import type { PointScores } from "../core/lab/scores.ts";
+import type { PointScores } from "../core/lab/metrics.ts";
 import { gapOf, ratioOf, scoreTable } from "../core/lab/tables.ts";
 import { DIVERSITY_REAL, FRONTIER, MEAN_COSSIM, TABLE_2 } from "./paper.ts";
 
@@ -156,7 +158,7 @@ async function findingsOf(
         "Figure 4: KID by horizon; dots are seeds, bars 95 % bootstrap intervals over scenes.",
       ),
       cossim: figures.stepFigure(
-        await pair.cosinesOverTime(lab, futures),
+        await cosinesOverTime(lab, futures),
         "CosSim",
         `CosSim at each step. The paper's means over 16 steps: ${means}.`,
       ),
@@ -168,9 +170,9 @@ async function findingsOf(
     }),
     data: await results.pairFiles(lab, seeds),
     notes: [
-      `Direct and diffusion were trained on ${samples} windows each.`,
-      ...(check === undefined ? [] : [pair.checkNote(check, horizon - 1)]),
-      pair.diversityNote(lab.params, DIVERSITY_REAL),
+      `Direct and diffusion saw ${samples.toLocaleString("en")} windows each.`,
+      ...(check === undefined ? [] : [checkNote(check, horizon - 1)]),
+      diversityNote(lab.params, DIVERSITY_REAL),
     ],
   };
 }

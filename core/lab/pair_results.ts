@@ -13,18 +13,16 @@ import {
   MODES,
   PAIR_FUTURES,
   PAIR_POINTS,
-  pairColumns,
   type PairFuture,
   pairFuture,
   pairFutures,
   type PairSpec,
   scoredSteps,
-  scorePair,
-  type StepScores,
 } from "./pair.ts";
+import { pairColumns, scorePair, type StepScores } from "./pair_scores.ts";
 import type { LabParams } from "./params.ts";
 import type { Work } from "./plan.ts";
-import type { PointScores } from "./scores.ts";
+import type { PointScores } from "./metrics.ts";
 import { averagePoint } from "./tables.ts";
 
 /** Stages of an experiment that compares pairs. */

@@ -1,7 +1,7 @@
 import type { Quantity } from "../experiment/claims.ts";
 import type { FindingTable } from "../experiment/findings.ts";
 import { mean } from "../metrics/statistics.ts";
-import { type PointScores, type Score, SCORE_COLUMNS } from "./scores.ts";
+import { type PointScores, type Score, SCORE_COLUMNS } from "./metrics.ts";
 
 /**
  * Averages scores over seeds, with the mean ends of their intervals.
