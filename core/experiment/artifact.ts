@@ -100,9 +100,12 @@ export interface ArtifactsOptions {
   readonly user?: ArtifactUser;
 }
 
-/** Sources that measure, show or wire what others made. */
+/**
+ * Sources that measure, show or wire what others made. By correlations a probe
+ * is measured while it is trained: those count.
+ */
 const ONLY_LOOKS =
-  /^core\/(report|metrics|experiment|lab\/(metrics|scores|columns|pair|pair_scores|pair_results|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
+  /^core\/(report|metrics\/(?!spearman)|experiment|lab\/(metrics|scores|columns|pair|pair_scores|pair_results|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
 
 /** Sources that decide measured numbers, of what is made. */
 const MEASURES =

@@ -10,7 +10,7 @@ import {
   type WorldModel,
   type WorldModelOptions,
 } from "../models/world_model.ts";
-import type { StateEntry } from "../nn/module.ts";
+import type { StateDict, StateEntry } from "../nn/module.ts";
 import type { LossCurve } from "../training/loop.ts";
 import {
   type TrainingSettings,
@@ -168,13 +168,11 @@ export async function training(
     from: [part.digest, ...(origin === undefined ? [] : [origin.digest])],
   }, async (folder) => {
     using model = createWorldModel(gpu, options);
-    if (origin !== undefined) {
-      await load(model, origin.file(fileOf("average")));
-    }
+    const first = origin && await readState(origin.file(fileOf("average")));
     const line = lab.context.progress(`train ${spec.mode}`);
     const weights = await trainWorldModel(
       gpu,
-      { model, data, rows, settings },
+      { model, data, rows, settings, ...(first ? { from: first } : {}) },
       {
         checkpoint: folder.scratch("checkpoint.safetensors"),
         digest: digestJson(spec, "model"),
@@ -197,14 +195,14 @@ export async function training(
   });
 }
 
-async function load(model: WorldModel, path: string): Promise<void> {
+async function readState(path: string): Promise<StateDict> {
   using file = await readSafetensors(path);
   const state: Record<string, StateEntry> = {};
   for (const name of file.names) {
     const value = await file.read(name);
     state[name] = { shape: value.shape, data: toFloat32(value) };
   }
-  model.loadStateDict(state, path);
+  return state;
 }
 
 /**
@@ -224,7 +222,8 @@ export async function trainedModel(
   const made = await training(lab, spec);
   const params = { ...lab.params, ...spec.changes };
   const model = createWorldModel(lab.gpu, await optionsOf(lab, params, spec));
-  await load(model, made.file(fileOf(weights)));
+  const path = made.file(fileOf(weights));
+  model.loadStateDict(await readState(path), path);
   const { facts, digest } = made;
   return {
     model,
