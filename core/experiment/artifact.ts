@@ -211,9 +211,13 @@ export class Artifacts {
     return await making;
   }
 
+  /** Folder of all artifacts. */
+  get root(): string {
+    return this.#options.root ?? "data/artifacts";
+  }
+
   #folder(of: ArtifactSpec): string {
-    const { root = "data/artifacts" } = this.#options;
-    return join(root, of.kind, this.digestOf(of));
+    return join(this.root, of.kind, this.digestOf(of));
   }
 
   async #openOrMake<T>(

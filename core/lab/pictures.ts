@@ -65,8 +65,8 @@ export async function futurePictures(
   const films: Image[][][] = [];
   const line = lab.context.progress("decode pictures");
   const chosen = spaced([...windows.keys()], SHOWN);
+  line.update({ done: 0, total: chosen.length });
   for (const [done, i] of chosen.entries()) {
-    line.update({ done, total: chosen.length });
     const { row, scene } = windows[i]!;
     const some = paths.slice(row, row + horizon + 1);
     const camera = imagesOf(
@@ -87,6 +87,7 @@ export async function futurePictures(
       })),
     );
     films.push([camera.slice(1), ...futures]);
+    line.update({ done: done + 1, total: chosen.length });
   }
   line.end();
   const zoom = zoomOf(size);
