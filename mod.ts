@@ -170,6 +170,7 @@ export * from "./core/models/inverse_dynamics.ts";
 export * from "./core/models/mlp_predictor.ts";
 export * from "./core/models/predictor.ts";
 export * from "./core/models/timestep_embedding.ts";
+export * from "./core/models/world_model.ts";
 export * from "./core/diffusion/blend.ts";
 export * from "./core/diffusion/calibration.ts";
 export * from "./core/diffusion/ddim.ts";

@@ -2,244 +2,199 @@
  * Section 5.3, Table 2, Figures 4 and 5: the perception-distortion frontier of
  * direct regression and latent diffusion.
  *
+ * Claim under test: of two models that are trained alike, direct regression is
+ * closer to what happened, and diffusion is closer to real frames.
+ *
  * @module
  */
 
-import type { Share } from "../core/data/latents.ts";
-import {
-  defineExperiment,
-  type ExperimentContext,
-  main,
-} from "../core/experiment/experiment.ts";
-import { laneCount, Lanes } from "../core/experiment/lanes.ts";
-import type { Mode } from "../core/training/world_model.ts";
-import {
-  embeddedWorld,
-  type EncodingFacts,
-  type PreparedData,
-} from "./frontier/data.ts";
-import type { FrontierJobs } from "./frontier/lane.ts";
-import {
-  type FrontierParams,
-  frontierParams,
-  frontierPresets,
-} from "./frontier/params.ts";
-import { planFrontier } from "./frontier/plan.ts";
-import {
-  cosinesOverTime,
-  picturedFutures,
-  scoredSteps,
-  type StepScores,
-} from "./frontier/points.ts";
-import {
-  describeTuning,
-  type SeedResult,
-  writeReport,
-} from "./frontier/report.ts";
-import { FUTURES, openFutures } from "./frontier/sample.ts";
-import {
-  type RecipeSeed,
-  stageName,
-  type TrainingFacts,
-} from "./frontier/train.ts";
-import { tunedNetworks, TUNING_STAGES } from "./frontier/tune.ts";
-import type { TunedFeatures } from "./frontier/tune_features.ts";
-import { Workbench } from "./frontier/workbench.ts";
+import * as claims from "../core/experiment/claims.ts";
+import { start } from "../core/experiment/experiment.ts";
+import type { Finding } from "../core/experiment/findings.ts";
+import { labExperiment } from "../core/lab/experiment.ts";
+import * as figures from "../core/lab/figures.ts";
+import type { Lab } from "../core/lab/lab.ts";
+import * as pair from "../core/lab/pair.ts";
+import * as results from "../core/lab/pair_results.ts";
+import { cosinesOverTime } from "../core/lab/pair_scores.ts";
+import { labParams, labPresets } from "../core/lab/params.ts";
+import { checkNote, diversityNote } from "../core/lab/notes.ts";
+import { futurePictures } from "../core/lab/pictures.ts";
+import type { PointScores } from "../core/lab/metrics.ts";
+import { gapOf, ratioOf, scoreTable } from "../core/lab/tables.ts";
+import { DIVERSITY_REAL, FRONTIER, MEAN_COSSIM, TABLE_2 } from "./paper.ts";
 
-type Context = ExperimentContext<FrontierParams>;
+const { above, below, between, claim, named } = claims;
 
-/** Models of a recipe and seed, those that take longest first. */
-const MODES: readonly Mode[] = ["diffusion", "direct", "mlp"];
-
-/** A job's input, and its name in the line of progress. */
-interface Task<Job extends keyof FrontierJobs> {
-  readonly input: Parameters<FrontierJobs[Job]>[1];
-  readonly label: string;
-}
-
-/** The lanes of a run, asked for the experiment's jobs. */
-class Team implements Disposable {
-  readonly #context: Context;
-  readonly #lanes: Lanes<FrontierParams>;
-
-  constructor(context: Context) {
-    const module = new URL("./frontier/lane.ts", import.meta.url);
-    this.#context = context;
-    this.#lanes = new Lanes(module, laneCount(context.gpu), context);
-  }
-
-  /** Does a job for every input, under one line. */
-  async all<Job extends keyof FrontierJobs>(
-    label: string,
-    job: Job,
-    tasks: readonly Task<Job>[],
-  ): Promise<Awaited<ReturnType<FrontierJobs[Job]>>[]> {
-    const line = this.#context.progress(label);
-    const all = tasks.map((task) => ({ job, ...task }));
-    const results = await this.#lanes.all(all, line);
-    return results as Awaited<ReturnType<FrontierJobs[Job]>>[];
-  }
-
-  /** An equal share of a work for each lane. */
-  shares(): Share[] {
-    const of = this.#lanes.count;
-    return Array.from({ length: of }, (_, index) => ({ index, of }));
-  }
-
-  [Symbol.dispose](): void {
-    this.#lanes[Symbol.dispose]();
-  }
-}
-
-/** Draws the embedded world, unless a dataset was given or it was drawn. */
-async function draw(context: Context, team: Team): Promise<void> {
-  const { gpu, params, flags, interrupt } = context;
-  if (flags.data !== undefined) return;
-  const label = "draw the embedded world";
-  const shares = team.shares().map((share) => ({ input: { share }, label }));
-  await team.all(label, "draw", shares);
-  await embeddedWorld(gpu, flags.cache, params, {
-    check: () => interrupt.check(),
+/** The paper's claims at the last step, with the margins that are asked for. */
+function claimsOf(
+  points: results.PairPoints<PointScores>,
+  dispersion: readonly number[],
+): claims.Claim[] {
+  const { direct, raw, interpolated, calibrated, copy } = points;
+  const of = (point: PointScores, metric: string) => ({
+    ...point[metric]!,
+    decimals: 3,
   });
+  const ratio = (metric: string) =>
+    ratioOf(direct[metric]!, calibrated[metric]!);
+  const gap = (metric: string) => gapOf(direct[metric]!, calibrated[metric]!);
+  return [
+    claim(
+      "perception",
+      "Calibrated diffusion is closer to real frames than direct regression, by the ratio of KID",
+      ratio("kid"),
+      above(1.6),
+      FRONTIER.kidRatio,
+      "Both were trained on equally many windows.",
+    ),
+    claim("perception-gap", "And by its difference", gap("kid"), above(0.04)),
+    claim(
+      "perception-fid",
+      "The same holds for the ratio of FID",
+      ratio("fid"),
+      above(1.2),
+      FRONTIER.fidRatio,
+    ),
+    claim(
+      "distortion",
+      "Direct regression is closer to what really happened, by the difference of CosSim",
+      gap("cosSim"),
+      above(0.07),
+      FRONTIER.cosSimGap,
+    ),
+    claim("distortion-ssim", "And by that of SSIM", gap("ssim"), above(0.08)),
+    claim(
+      "between",
+      "Interpolation lies between the two on CosSim",
+      of(interpolated, "cosSim"),
+      between(
+        named("raw", of(raw, "cosSim")),
+        named("direct", of(direct, "cosSim")),
+      ),
+    ),
+    claim(
+      "calibration",
+      "Calibration from training windows is as good as that from test windows, by the difference of KID",
+      gapOf(points.oracle.kid!, calibrated.kid!),
+      between(-0.02, 0.02),
+    ),
+    claim(
+      "dispersion",
+      "Raw diffusion samples are over-dispersed: deviation over that of real latents, in the channel where it is least",
+      { value: Math.min(...dispersion), decimals: 2 },
+      above(1.5),
+      FRONTIER.dispersion,
+      `By channel: ${dispersion.map((x) => x.toFixed(2)).join(", ")}.`,
+    ),
+    claim(
+      "dispersion-kid",
+      "Calibration repairs that: KID of raw samples",
+      of(raw, "kid"),
+      above(named("calibrated", of(calibrated, "kid"))),
+    ),
+    claim(
+      "ceiling",
+      "The autoencoder itself costs little: KID of decoded real latents",
+      of(points.ceiling, "kid"),
+      below(0.04),
+    ),
+    claim(
+      "copy",
+      "Calibrated samples are closer to real frames than a copy of the present (not in the paper): KID",
+      of(calibrated, "kid"),
+      below(named("copy", of(copy, "kid"))),
+    ),
+  ];
 }
 
-/** Fine-tunes the networks that need it; says how the features were. */
-async function tune(
-  context: Context,
-  team: Team,
-): Promise<TunedFeatures | undefined> {
-  const networks = tunedNetworks(context);
-  if (networks.length === 0) return undefined;
-  await team.all(
-    `fine-tune ${networks.join(" and ")}`,
-    "tune",
-    networks.map((network) => ({ input: { network }, label: network })),
-  );
-  const { run, log } = context;
-  if (networks.includes("vae")) await run.result(TUNING_STAGES.vae);
-  if (!networks.includes("features")) return undefined;
-  const tuned = await run.result<TunedFeatures>(TUNING_STAGES.features);
-  log(`  ${describeTuning(tuned)}`);
-  return tuned;
-}
-
-/** Encodes the frames of a part, unless the cache has them. */
-async function encode(
-  context: Context,
-  team: Team,
-  part: "train" | "test",
-): Promise<EncodingFacts> {
-  const work = async (): Promise<EncodingFacts> => {
-    const label = `encode ${part} frames`;
-    const shares = team.shares()
-      .map((share) => ({ input: { part, share }, label }));
-    const facts = await team.all(label, "encode", shares);
-    const sum = (pick: (facts: EncodingFacts) => number) =>
-      facts.reduce((total, each) => total + pick(each), 0);
-    return {
-      encoded: sum(({ encoded }) => encoded),
-      waitingSeconds: sum(({ waitingSeconds }) => waitingSeconds),
-      networkSeconds: sum(({ networkSeconds }) => networkSeconds),
-    };
-  };
-  let isNew = false;
-  const facts = await context.run.stage(`encode-${part}`, async () => {
-    isNew = true;
-    return await work();
-  });
-  // The cache may have been cleared since.
-  if (!isNew) await work();
-  return facts;
-}
-
-async function run(context: Context): Promise<void> {
-  const { params } = context;
-  using team = new Team(context);
-  using workbench = new Workbench(context);
-  await draw(context, team);
-  const tuned = await tune(context, team);
-  const encoding = {
-    train: await encode(context, team, "train"),
-    test: await encode(context, team, "test"),
-  };
-  const recipes = params.recipe === "both"
-    ? (["visible", "paper"] as const)
-    : [params.recipe];
-  const all: RecipeSeed[] = recipes.flatMap((recipe) =>
-    params.seeds.map((seed) => ({ recipe, seed }))
-  );
-  /** A task for every recipe, seed and member of a list. */
-  const tasks = <T, Input>(
-    list: readonly T[],
-    task: (each: T) => { readonly label: string; readonly input: Input },
-  ) =>
-    all.flatMap((of) =>
-      list.map((each) => {
-        const { label, input } = task(each);
-        const whose = all.length === 1 ? "" : `${of.recipe} ${of.seed} `;
-        return { label: `${whose}${label}`, input: { of, ...input } };
-      })
-    );
-  const training = tasks(MODES, (mode) => ({ label: mode, input: { mode } }));
-  await team.all("train", "train", training);
-  const futures = tasks(FUTURES, (kind) => ({ label: kind, input: { kind } }));
-  await team.all("sample", "sample", futures);
-  const steps = tasks(
-    scoredSteps(params.horizon),
-    (step) => ({ label: `t+${step + 1}`, input: { step } }),
-  );
-  await team.all("decode and score", "score", steps);
-  const prepared = await workbench.prepared();
-  const results: SeedResult[] = [];
-  for (const of of all) results.push(await gather(context, prepared, of));
-  await writeReport(context, prepared, results, encoding, tuned);
-}
-
-/** Collects what the lanes left of one recipe and seed. */
-async function gather(
-  context: Context,
-  prepared: PreparedData,
-  of: RecipeSeed,
-): Promise<SeedResult> {
-  const { run, params: { horizon } } = context;
-  const training: Partial<Record<Mode, TrainingFacts>> = {};
-  for (const mode of MODES) {
-    training[mode] = await run.result(stageName(of, `train-${mode}`));
-  }
-  for (const kind of FUTURES) {
-    await run.result(stageName(of, `sample-${kind}`));
-  }
-  const steps = scoredSteps(horizon);
-  const scores: Record<number, StepScores> = {};
-  for (const step of steps) {
-    scores[step] = await run.result(stageName(of, `score-${step + 1}`));
-  }
-  using futures = await openFutures(context, prepared, of);
+/** What one recipe came to, with a pair for each seed. */
+async function findingsOf(
+  lab: Lab,
+  seeds: readonly results.PairResult[],
+): Promise<Finding> {
+  const [{ of, training, scores }] = seeds as [results.PairResult];
+  const { horizon, samples } = lab.params;
+  const [middle, last] = pair.scoredSteps(horizon).map((i) => `t+${i + 1}`);
+  const [early, late] = [results.seedsOf(seeds, 0), results.seedsOf(seeds, 1)];
+  const points = results.averagePoints(late);
+  const { statistics: { raw, real }, check } = scores[1];
+  const { ceiling: _, oracle: __, ...shown } = points;
+  const { direct, calibrated, copy } = points;
+  const f = ({ kid }: PointScores) => kid!.value.toFixed(3);
+  const means = Object.entries(MEAN_COSSIM)
+    .map(([name, value]) => `${name} ${value.toFixed(3)}`).join(", ");
+  using futures = await pair.pairFutures(lab, of);
   return {
-    ...of,
-    steps,
-    training: training as Record<Mode, TrainingFacts>,
-    scores,
-    perStep: cosinesOverTime(context, prepared, futures),
-    pictured: picturedFutures(prepared, futures, horizon),
+    lead: `Recipe ${of.recipe} (${pair.RECIPE_TITLES[of.recipe]}): KID ${
+      f(direct)
+    } direct, ${f(calibrated)} calibrated diffusion, ${
+      f(copy)
+    } copy of the present.`,
+    claims: claimsOf(points, raw.std.map((std, c) => std / real.std[c]!)),
+    tables: {
+      table2: scoreTable(
+        `Table 2 at ${last} (${horizon / 2} s)`,
+        pair.PAIR_POINTS,
+        points,
+        TABLE_2,
+        "Intervals: 95 % bootstrap over scenes. Published numbers are of another dataset, horizon and feature network: compare orders, not sizes.",
+      ),
+      middle: scoreTable(
+        `The same at ${middle}`,
+        pair.PAIR_POINTS,
+        results.averagePoints(early),
+      ),
+    },
+    figures: {
+      figure5: figures.frontierFigure(
+        shown,
+        ["copy", "mlp"],
+        `Figure 5: perception against distortion at ${last}, bars are 95 % bootstrap intervals over scenes.`,
+      ),
+      figure4: figures.kidFigure(
+        { [middle!]: early, [last!]: late },
+        ["direct", "raw", "calibrated", "ceiling"],
+        "Figure 4: KID by horizon; dots are seeds, bars 95 % bootstrap intervals over scenes.",
+      ),
+      cossim: figures.stepFigure(
+        await cosinesOverTime(lab, futures),
+        "CosSim",
+        `CosSim at each step. The paper's means over 16 steps: ${means}.`,
+      ),
+      loss: figures.lossFigure(training, `Training loss, seed ${of.seed}.`),
+    },
+    media: await futurePictures(lab, {
+      direct: futures.direct,
+      "diffusion, raw sample": futures.raw,
+    }),
+    data: await results.pairFiles(lab, seeds),
+    notes: [
+      `Direct and diffusion saw ${samples.toLocaleString("en")} windows each.`,
+      ...(check === undefined ? [] : [checkNote(check, horizon - 1)]),
+      diversityNote(lab.params, DIVERSITY_REAL),
+    ],
   };
 }
 
 /** `deno task exp:frontier`. */
-export const frontier = defineExperiment<FrontierParams>({
+export const frontier = labExperiment({
   name: "frontier",
   source: "Section 5.3, Table 2, Figures 4 and 5",
-  title: "the perception-distortion frontier",
-  params: frontierParams,
-  presets: frontierPresets,
-  files: {
-    vae:
-      "weights of Stable Diffusion's VAE (safetensors, .pth, .ckpt; names of diffusers or latent diffusion)",
-    inception:
-      "weights of the FID Inception-v3 (.pth, safetensors), or of train:features",
+  title: "The perception-distortion frontier",
+  params: labParams,
+  presets: labPresets,
+  stages: results.pairStages,
+  work: (params, windows) =>
+    results.pairWork(params, windows, pair.pairsOf(params).length),
+  async run(context) {
+    const all = await results.runPairs(context, pair.pairsOf(context.params));
+    const findings: Record<string, Finding> = {};
+    for (const [recipe, seeds] of Map.groupBy(all, ({ of }) => of.recipe)) {
+      findings[recipe] = await findingsOf(context.lab, seeds);
+    }
+    return results.joinFindings(findings);
   },
-  plan: planFrontier,
-  run,
 });
 
-if (import.meta.main) await main(frontier, Deno.args);
+await start(frontier, import.meta);

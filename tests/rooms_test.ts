@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { digestMakers } from "../core/experiment/artifact.ts";
 import { dirname, fromFileUrl, join, relative } from "@std/path";
 
 const root = fromFileUrl(new URL("..", import.meta.url));
@@ -14,12 +15,13 @@ const ROWS: readonly (readonly string[])[] = [
   ["core/ops"],
   ["core/formats"],
   ["core/nn"],
-  ["core/encoders", "core/models"],
   ["core/diffusion"],
+  ["core/encoders", "core/models"],
   ["core/data"],
   ["core/metrics", "core/report"],
   ["core/training"],
   ["core/experiment"],
+  ["core/lab"],
   ["experiments"],
   ["mod.ts"],
 ];
@@ -28,10 +30,9 @@ const ROWS: readonly (readonly string[])[] = [
 const FORBIDDEN: Readonly<Record<string, readonly string[]>> = {
   // Files in and out run without a GPU.
   "core/formats": ["core/gpu", "core/tensor", "core/ops"],
-  "core/encoders": ["core/models"],
+  "core/encoders": ["core/models", "core/diffusion"],
   "core/models": ["core/encoders"],
-  // These take functions.
-  "core/diffusion": ["core/encoders", "core/models"],
+  // It takes functions.
   "core/data": ["core/encoders", "core/models"],
   // Numbers and reports run without a GPU.
   "core/metrics": ["core/gpu", "core/tensor", "core/ops", "core/nn"],
@@ -202,4 +203,67 @@ Deno.test("rooms keep a test beside every op", async () => {
     );
   });
   assertEquals(untested, []);
+});
+
+Deno.test("rooms of the check:browser task use neither Deno nor Node", async () => {
+  const { tasks } = JSON.parse(
+    await Deno.readTextFile(join(root, "deno.json")),
+  );
+  const [, ...paths] = tasks["check:browser"].command.split(
+    /check-browser\.json | (?=core|kernels)/,
+  ).filter((word: string) => word !== "");
+  assert(paths.includes("core/models"), paths.join());
+  const files: string[] = [];
+  for (const path of paths) {
+    if (path.endsWith(".ts")) files.push(path);
+    else for await (const file of sources(path)) files.push(file);
+  }
+  const found: string[] = [];
+  for (const file of files) {
+    const text = await Deno.readTextFile(join(root, file));
+    if (/\bDeno\.|"node:/.test(text)) found.push(file);
+  }
+  assertEquals(found, []);
+});
+
+/** Lines of an experiment: it reads like its section of the paper. */
+const MOST_LINES = 200;
+
+Deno.test("experiments are one short file each, wire what rooms hold, and do not know each other", async () => {
+  const faults: string[] = [];
+  for await (const path of sources("experiments")) {
+    if (path.startsWith("experiments/commands/")) continue;
+    const text = await Deno.readTextFile(join(root, path));
+    const code = text.replace(/\/\*[\s\S]*?\*\//g, "");
+    const lines = text.trimEnd().split("\n").length;
+    if (lines > MOST_LINES) faults.push(`${path} has ${lines} lines`);
+    for (const { to } of importsOf(path, text)) {
+      if (to.startsWith("experiments/") && to !== "experiments/paper.ts") {
+        faults.push(`${path} imports ${to}`);
+      }
+    }
+    if (/\bfor \((?:let|var) /.test(code)) {
+      faults.push(`${path} counts in a loop: values and pixels are for a room`);
+    }
+  }
+  assertEquals(faults, []);
+});
+
+Deno.test("what artifacts leave out of their digest decides none of their bytes", async () => {
+  const imports = await readImports(["core"]);
+  const all = Object.fromEntries(
+    imports.flatMap(({ from, to }) => [[from, "1"], [to, "1"]]),
+  );
+  const digest = digestMakers(all);
+  const counts = (path: string) =>
+    digestMakers({ ...all, [path]: "2" }) !== digest;
+  // Digests of specifications, and numbers in sentences.
+  const isHarmless = (path: string) =>
+    path.startsWith("core/experiment/") || path === "core/report/table.ts";
+  const faults = imports.filter(({ from, to, isType }) =>
+    !isType && roomOf(from) !== "core/experiment" && counts(from) &&
+    to.startsWith("core/") && !counts(to) && !isHarmless(to)
+  ).map(({ from, to }) => `${from} imports ${to}`);
+  assertEquals(faults, []);
+  assert(counts("core/lab/models.ts") && !counts("core/lab/metrics.ts"));
 });

@@ -101,7 +101,19 @@ export interface ArtifactsOptions {
 }
 
 /**
- * Digests the sources that artifacts depend on: those of core and kernels.
+ * Sources that measure, show or wire what others made. By correlations a probe
+ * is measured while it is trained: those count.
+ */
+const ONLY_LOOKS =
+  /^core\/(report|metrics\/(?!spearman)|experiment|lab\/(metrics|scores|columns|pair|pair_scores|pair_results|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
+
+/** Sources that decide measured numbers, of what is made. */
+const MEASURES =
+  /^core\/(metrics\/|lab\/(metrics|scores|columns|pair_scores)\.ts)/;
+
+/**
+ * Digests the sources that artifacts depend on: those of core and kernels, but
+ * for what only measures, shows or wires. So a new metric trains nothing again.
  *
  * @param sources digest of each source file by its path
  */
@@ -109,8 +121,24 @@ export function digestMakers(
   sources: Readonly<Record<string, string>>,
 ): string {
   const makers = Object.entries(sources)
-    .filter(([path]) => /^(core|kernels)\//.test(path));
+    .filter(([path]) =>
+      /^(core|kernels)\//.test(path) && !ONLY_LOOKS.test(path)
+    );
   return digestJson(Object.fromEntries(makers), "sources");
+}
+
+/**
+ * Digests the sources that decide what is measured, beside those that
+ * {@linkcode digestMakers} digests.
+ *
+ * @param sources digest of each source file by its path
+ */
+export function digestScoring(
+  sources: Readonly<Record<string, string>>,
+): string {
+  const measures = Object.entries(sources)
+    .filter(([path]) => MEASURES.test(path));
+  return digestJson(Object.fromEntries(measures), "sources");
 }
 
 /** Opens what was made, and makes what was not. */
@@ -183,9 +211,13 @@ export class Artifacts {
     return await making;
   }
 
+  /** Folder of all artifacts. */
+  get root(): string {
+    return this.#options.root ?? "data/artifacts";
+  }
+
   #folder(of: ArtifactSpec): string {
-    const { root = "data/artifacts" } = this.#options;
-    return join(root, of.kind, this.digestOf(of));
+    return join(this.root, of.kind, this.digestOf(of));
   }
 
   async #openOrMake<T>(

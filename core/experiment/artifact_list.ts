@@ -179,6 +179,29 @@ export async function listArtifacts(root: string): Promise<ListedArtifact[]> {
     );
 }
 
+/**
+ * Lists what a run needs: what it opened or made, and what that was made from.
+ *
+ * @param root folder of artifacts
+ * @param run its folder
+ */
+export async function usedArtifacts(
+  root: string,
+  run: string,
+): Promise<ListedArtifact[]> {
+  const list = await listArtifacts(root);
+  const used = new Set(
+    list.filter(({ uses }) => uses.some((use) => use.run === run)),
+  );
+  // A set also visits what is added meanwhile.
+  for (const { record } of used) {
+    for (const one of list) {
+      if (record.from?.includes(one.digest)) used.add(one);
+    }
+  }
+  return list.filter((one) => used.has(one) && one.state === "whole");
+}
+
 async function foldersIn(folder: string): Promise<string[]> {
   try {
     const entries = await Array.fromAsync(Deno.readDir(folder));

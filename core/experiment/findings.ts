@@ -191,6 +191,11 @@ export const findingsSchema = z.strictObject({
     name,
     z.strictObject({ file: file("png|gif|jpg|mp4"), ...shown }),
   ),
+  /** Further numbers by name, such as those of every window. */
+  data: z.record(
+    name,
+    z.strictObject({ file: file("csv|safetensors"), ...figure }),
+  ).default({}),
 }).check(({ value, issues }) => {
   const say = (id: string, message: string) =>
     issues.push({
@@ -223,7 +228,18 @@ export type FindingsFile = z.infer<typeof findingsSchema>;
 /** What the runner of an experiment knows. */
 export type Facts = z.input<z.ZodObject<typeof facts>>;
 
-/** What an experiment returns. Names of tables, figures and media name files. */
+/** A file of numbers that the report does not show. */
+export interface DataFile {
+  /** Its content. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Its ending. */
+  readonly type: "csv" | "safetensors";
+  /** What it holds. */
+  readonly caption: string;
+}
+
+/** What an experiment returns. Names of tables, figures,
+ * media and data name files. */
 export interface Finding extends z.input<z.ZodObject<typeof said>> {
   /** Claims, the most important first. */
   readonly claims: readonly Claim[];
@@ -233,6 +249,8 @@ export interface Finding extends z.input<z.ZodObject<typeof said>> {
   readonly figures?: Readonly<
     Record<string, { readonly svg: string; readonly caption: string }>
   >;
+  /** Further numbers by name, such as those of every window. */
+  readonly data?: Readonly<Record<string, DataFile>>;
   /** Pictures and films by name. */
   readonly media?: Readonly<
     Record<

@@ -116,7 +116,8 @@ export async function writeFindings(
   folder: string,
   findings: Facts & Finding,
 ): Promise<FindingsFile> {
-  const { tables = {}, figures = {}, media = {}, ...rest } = findings;
+  const { tables = {}, figures = {}, media = {}, data = {}, ...rest } =
+    findings;
   const action = `write findings of ${findings.experiment}`;
   const files: [name: string, content: string | Uint8Array][] = [];
   for (const [name, given] of Object.entries(tables)) {
@@ -135,6 +136,9 @@ export async function writeFindings(
   }
   for (const [name, { bytes, type }] of Object.entries(media)) {
     files.push([`${name}.${mediaEnding(type)}`, bytes]);
+  }
+  for (const [name, { bytes, type }] of Object.entries(data)) {
+    files.push([`${name}.${type}`, bytes]);
   }
   const named = <T>(
     record: Readonly<Record<string, T>>,
@@ -161,6 +165,10 @@ export async function writeFindings(
       media: named(media, (name, { bytes: _, ...shown }) => ({
         file: `${name}.${mediaEnding(shown.type)}`,
         ...shown,
+      })),
+      data: named(data, (name, { type, caption }) => ({
+        file: `${name}.${type}`,
+        caption,
       })),
     }),
     action,
@@ -294,6 +302,11 @@ export async function reportOf(folder: string): Promise<string> {
     Tables: tables,
     Figures: figures,
     Pictures: media,
+    Files: words(
+      Object.values(found.data).map(({ file, caption }) =>
+        `${file}: ${caption}`
+      ),
+    ),
     Warnings: words(found.warnings),
     Notes: words(found.notes),
   };

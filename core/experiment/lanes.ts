@@ -12,6 +12,7 @@
  */
 
 import { Gpu } from "../gpu/gpu.ts";
+import { Artifacts, type ArtifactsOptions } from "./artifact.ts";
 import type { ExperimentContext, StageContext } from "./experiment.ts";
 import type { CommonFlags } from "./flags.ts";
 import { Interrupted, StopFlag } from "./interrupt.ts";
@@ -34,6 +35,12 @@ export function laneCount(gpu: Gpu): number {
   return gpu.isSoftware && navigator.hardwareConcurrency > 1 ? 2 : 1;
 }
 
+/** Who makes artifacts, where, and by which sources. */
+export interface Making extends Omit<ArtifactsOptions, "adapter"> {
+  /** Digest of the sources that only measure. */
+  readonly scoring: string;
+}
+
 /** What a lane is told when it starts. */
 interface Setup<P> {
   readonly kind: "setup";
@@ -41,6 +48,7 @@ interface Setup<P> {
   readonly flags: CommonFlags;
   readonly path: string;
   readonly command: string;
+  readonly making: Making;
   /** Of the run's flag. */
   readonly stop: SharedArrayBuffer;
 }
@@ -49,6 +57,8 @@ interface Order {
   readonly kind: "job";
   readonly job: string;
   readonly input: unknown;
+  /** Stage of the run that the result is kept as, if it is. */
+  readonly keptAs?: string;
 }
 
 /** What a lane tells. */
@@ -70,7 +80,7 @@ export function serveLane<P>(jobs: LaneJobs<P>): void {
   let setup: Setup<P> | undefined;
   let context: StageContext<P> | undefined;
   const open = async (
-    { params, flags, path, command, stop }: Setup<P>,
+    { params, flags, path, command, making, stop }: Setup<P>,
   ): Promise<StageContext<P>> => {
     const gpu = await Gpu.open();
     return {
@@ -79,6 +89,8 @@ export function serveLane<P>(jobs: LaneJobs<P>): void {
       flags,
       command,
       run: RunDirectory.inside(path),
+      artifacts: new Artifacts({ ...making, adapter: () => gpu.adapter }),
+      scoring: making.scoring,
       interrupt: new StopFlag(stop),
       progress: (): Progress => ({
         update: (progress) =>
@@ -107,7 +119,11 @@ export function serveLane<P>(jobs: LaneJobs<P>): void {
       }
       context ??= await open(setup);
       context.interrupt.check();
-      const result = await job(context, data.input as never);
+      const on = context;
+      const work = () => job(on, data.input as never);
+      const result = data.keptAs === undefined
+        ? await work()
+        : await on.run.stage(data.keptAs, work);
       tell({ kind: "done", result });
     } catch (error) {
       tell(
@@ -186,6 +202,8 @@ export interface LaneTask {
   readonly input: unknown;
   /** Name in the progress line. */
   readonly label: string;
+  /** Stage of the run that the result is kept as, if it is. */
+  readonly keptAs?: string;
 }
 
 /** The threads of a run. */
@@ -199,11 +217,13 @@ export class Lanes<P> implements Disposable {
    * @param module of the worker, which calls {@linkcode serveLane}
    * @param count how many
    * @param context of the run
+   * @param making who makes artifacts, and where
    */
   constructor(
     module: URL,
     count: number,
-    context: ExperimentContext<P>,
+    context: Omit<ExperimentContext<P>, "lanes">,
+    making: Making,
   ) {
     const { params, flags, run, command, interrupt } = context;
     this.#log = context.log;
@@ -213,6 +233,7 @@ export class Lanes<P> implements Disposable {
       flags,
       path: run.path,
       command,
+      making,
       stop: interrupt.buffer,
     };
     this.#workers = Array.from({ length: count }, () => {
@@ -275,7 +296,7 @@ export class Lanes<P> implements Disposable {
 
   #do(
     worker: Worker,
-    { job, input }: LaneTask,
+    { job, input, keptAs }: LaneTask,
     progress: (progress: StageProgress) => void,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -290,7 +311,8 @@ export class Lanes<P> implements Disposable {
         event.preventDefault();
         reject(new Error(event.message));
       };
-      const order: Order = { kind: "job", job, input };
+      const kept = keptAs === undefined ? {} : { keptAs };
+      const order: Order = { kind: "job", job, input, ...kept };
       worker.postMessage(order);
     });
   }

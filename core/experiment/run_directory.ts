@@ -51,6 +51,16 @@ export async function digestText(text: string): Promise<string> {
   return new Uint8Array(hash).toHex();
 }
 
+/** How long a stage took. */
+export interface StageTime {
+  /** Its name. */
+  readonly stage: string;
+  /** Seconds, over all the runs that it took. */
+  readonly seconds: number;
+  /** What they were spent on. */
+  readonly note?: string;
+}
+
 /** What a stage left. */
 interface StageRecord {
   readonly seconds: number;
@@ -62,7 +72,7 @@ export class RunDirectory implements Disposable {
   /** The folder. */
   readonly path: string;
   /** Seconds of each finished stage, in order. */
-  readonly stageTimes: { stage: string; seconds: number }[] = [];
+  readonly stageTimes: StageTime[] = [];
   readonly #lock: Deno.FsFile | undefined;
 
   private constructor(path: string, lock?: Deno.FsFile) {
@@ -153,11 +163,13 @@ export class RunDirectory implements Disposable {
    *
    * @param name of the stage, unique in the run
    * @param work does it, with the stage's own folder
+   * @param title of the stage, for readers; its name if absent
    * @returns the result, as JSON keeps it
    */
   async stage<T>(
     name: string,
     work: (directory: string) => Promise<T>,
+    title = name,
   ): Promise<T> {
     const directory = this.file("stages", name);
     const path = join(directory, "result.json");
@@ -180,20 +192,18 @@ export class RunDirectory implements Disposable {
       // As it will be read next time.
       record = await readJson(path) as StageRecord;
     }
-    this.stageTimes.push({ stage: name, seconds: record.seconds });
+    this.stageTimes.push({ stage: title, seconds: record.seconds });
     return record.result as T;
   }
 
   /**
-   * Gives the result of a stage that was finished on another thread.
+   * Whether a stage is finished.
    *
    * @param name of the stage
-   * @throws {Error} if it is not finished
    */
-  async result<T>(name: string): Promise<T> {
-    return await this.stage(name, () => {
-      throw new Error(`Cannot read stage "${name}": it is not finished`);
-    });
+  async has(name: string): Promise<boolean> {
+    const path = this.file("stages", name, "result.json");
+    return await readJson(path) !== undefined;
   }
 
   /** Lets other processes use the folder. */
@@ -203,14 +213,16 @@ export class RunDirectory implements Disposable {
 }
 
 /**
- * Digests the sources of the project: what a result depends on besides its
- * parameters.
+ * Digests the sources of core and kernels, and of some files more: what a
+ * result depends on besides its parameters.
  *
  * @param root folder of the project
+ * @param files paths from there, such as that of an experiment
  * @returns SHA-256 of each file by its path
  */
 export async function digestSources(
   root: string,
+  files: readonly string[] = [],
 ): Promise<Record<string, string>> {
   const digests: Record<string, string> = {};
   const visit = async (folder: string) => {
@@ -224,8 +236,8 @@ export async function digestSources(
       }
     }
   };
-  for (const folder of ["core", "experiments", "kernels"]) await visit(folder);
-  for (const file of ["deno.json", "deno.lock"]) {
+  for (const folder of ["core", "kernels"]) await visit(folder);
+  for (const file of ["deno.json", "deno.lock", ...files]) {
     digests[file] = await digestText(await Deno.readTextFile(join(root, file)));
   }
   return Object.fromEntries(Object.entries(digests).sort());

@@ -5,13 +5,14 @@ import { applySteps } from "../nn/sequence.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { chunk } from "../ops/concat.ts";
 import { adaptiveLayerNorm } from "../ops/layer_norm.ts";
-import { add, mul } from "../ops/pointwise.ts";
+import { add, broadcastTo, mul } from "../ops/pointwise.ts";
 import { mean } from "../ops/reduce.ts";
+import { tensor } from "../tensor/create.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { DiTBlock, NORM_EPS, ZeroLinear } from "./dit_block.ts";
-import type { PredictorInputs } from "./predictor.ts";
-import { TimestepEmbedding } from "./timestep_embedding.ts";
+import type { Predictor, PredictorInputs } from "./predictor.ts";
+import { TimestepEmbedding, timestepFeatures } from "./timestep_embedding.ts";
 
 /** Sizes of an {@linkcode AnchoredVAEDiT}. */
 export interface AnchoredDitOptions {
@@ -46,7 +47,9 @@ export interface AnchoredDitOptions {
  *
  * Source: paper Section 4.2; names and sizes of the published checkpoints.
  */
-export class AnchoredVAEDiT extends Module {
+export class AnchoredVAEDiT extends Module implements Predictor {
+  /** Yes; without one it sees the present repeated H times, at step 0. */
+  readonly takesNoised = true;
   /** `spatial_pos`: (1, S, D) */
   readonly spatialPos: Parameter;
   /** `temporal_pos`: (1, H, D) */
@@ -105,68 +108,79 @@ export class AnchoredVAEDiT extends Module {
   }
 
   /**
-   * Predicts the clean future.
+   * Predicts the future.
    *
-   * @param inputs noised future or repeated present, present, actions, step
+   * @param inputs present, actions, and the noised future but in one pass
    * @returns (B, H S, P) normalized tokens
    * @throws {RangeError} if a shape does not fit
    */
-  forward({ x, present, actions, step }: PredictorInputs): Tensor {
+  forward({ present, actions, noised }: PredictorInputs): Tensor {
     const { horizon, tokens, patchDim, dim } = this.#sizes;
-    const [batch = 0] = x.shape;
-    const check = (name: string, tensor: Tensor, wanted: number[]) => {
-      if (showShape(tensor.shape) !== showShape(wanted)) {
+    const [batch = 0] = present.shape;
+    const check = (name: string, got: readonly number[], wanted: number[]) => {
+      if (showShape(got) !== showShape(wanted)) {
         throw new RangeError(
-          `Cannot apply AnchoredVAEDiT: ${name} is ${
-            showShape(tensor.shape)
-          }, needed ${showShape(wanted)}`,
+          `Cannot apply AnchoredVAEDiT: ${name} is ${showShape(got)}, needed ${
+            showShape(wanted)
+          }`,
         );
       }
     };
-    check("x", x, [batch, horizon * tokens, patchDim]);
-    check("present", present, [batch, tokens, patchDim]);
-    check("actions", actions, [batch, horizon, dim]);
-    check("step", step, [batch, dim]);
+    check("present", present.shape, [batch, tokens, patchDim]);
+    check("actions", actions.shape, [batch, horizon, dim]);
+    const anchor = present.reshape([batch, 1, tokens, patchDim]);
+    const { x, t } = noised ?? {
+      x: broadcastTo(anchor, [batch, horizon, tokens, patchDim])
+        .reshape([batch, horizon * tokens, patchDim]),
+      t: Array<number>(batch).fill(0),
+    };
+    check("x", x.shape, [batch, horizon * tokens, patchDim]);
+    check("t", [t.length], [batch]);
 
     const grid = [batch, horizon, tokens, dim];
-    let lifted = this.latentUp.forward(x);
+    let lifted = this.latentUp.forward(x).reshape(grid); // (B, H, S, D)
     if (this.presentUp) {
-      const seen = this.presentUp.forward(present);
-      lifted = add(
-        lifted.reshape(grid),
-        seen.reshape([batch, 1, tokens, dim]),
-      ).reshape(lifted.shape);
+      const seen = this.presentUp.forward(anchor); // (B, 1, S, D)
+      lifted = add(lifted, seen);
     }
     const positions = add(
       this.spatialPos.reshape([1, 1, tokens, dim]),
       this.temporalPos.reshape([1, horizon, 1, dim]),
-    );
-    let u = add(this.inputProj.forward(lifted).reshape(grid), positions)
-      .reshape([batch, horizon * tokens, dim]);
-    const condition = this.#condition(present, actions, step);
+    ); // (1, H, S, D)
+    let u = add(this.inputProj.forward(lifted), positions)
+      .reshape([batch, horizon * tokens, dim]); // (B, H S, D)
+    const condition = this.#condition(present, actions, t); // (B, H, D)
     u = applySteps(
       u,
       this.blocks.map((block) => (y) => block.forward(y, condition)),
-    );
+    ); // (B, H S, D)
 
     const [shift, scale, gate] = chunk(
-      this.finalAdaln.forward(condition),
+      this.finalAdaln.forward(condition), // (B, H, 3 D)
       3,
-    ) as [Tensor, Tensor, Tensor];
+    ) as [Tensor, Tensor, Tensor]; // (B, H, D) each
     const y = this.finalLinear.forward(
       adaptiveLayerNorm(u, NORM_EPS, shift, scale),
-    );
-    const gated = mul(y.reshape(grid), gate.reshape([batch, horizon, 1, dim]));
-    const delta = this.latentDown.forward(gated);
-    return add(delta, present.reshape([batch, 1, tokens, patchDim]))
-      .reshape(x.shape);
+    ); // (B, H S, D)
+    const gated = mul(
+      y.reshape(grid),
+      gate.reshape([batch, horizon, 1, dim]),
+    ); // (B, H, S, D)
+    const delta = this.latentDown.forward(gated); // (B, H, S, P)
+    return add(delta, anchor).reshape(x.shape); // (B, H S, P)
   }
 
-  /** (B, H, D): step, pooled present and action. */
-  #condition(present: Tensor, actions: Tensor, step: Tensor): Tensor {
+  /** (B, H, D): diffusion step, pooled present and action. */
+  #condition(
+    present: Tensor,
+    actions: Tensor,
+    t: readonly number[],
+  ): Tensor {
     const [batch = 0, , dim = 0] = actions.shape;
-    const pooled = this.z_t_proj.forward(mean(present, [1]));
-    const shared = add(this.timestepEmbed.forward(step), pooled);
+    const step = tensor(present.gpu, timestepFeatures(t, dim))
+      .reshape([batch, dim]);
+    const pooled = this.z_t_proj.forward(mean(present, [1])); // (B, D)
+    const shared = add(this.timestepEmbed.forward(step), pooled); // (B, D)
     return add(actions, shared.reshape([batch, 1, dim]));
   }
 }

@@ -5,6 +5,7 @@ import { add, broadcastTo, gelu } from "../ops/pointwise.ts";
 import { mean } from "../ops/reduce.ts";
 import type { Key } from "../tensor/philox.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Predictor, PredictorInputs } from "./predictor.ts";
 
 /** Sizes of a {@linkcode PatchMLPPredictor}. */
 export interface PatchMlpOptions {
@@ -23,10 +24,12 @@ export interface PatchMlpOptions {
  *
  * Source: published code, VAE track: P + P + D to 1024, 1024, P.
  */
-export class PatchMLPPredictor extends Module {
+export class PatchMLPPredictor extends Module implements Predictor {
+  /** No: it predicts in one pass. */
+  readonly takesNoised = false;
   /** `net.0`, `net.3`, `net.6`; the others are GELU and dropout */
   readonly net: Module & {
-    forward(x: Tensor, keys?: Key | readonly Key[]): Tensor;
+    forward(x: Tensor, keys?: readonly Key[]): Tensor;
   };
 
   /**
@@ -43,16 +46,10 @@ export class PatchMLPPredictor extends Module {
   /**
    * Predicts the future.
    *
-   * @param present (B, S, P) normalized tokens
-   * @param actions (B, H, D) embedded actions
-   * @param keys stream of the dropout while training; absent for none
-   * @returns (B, H S, P)
+   * @param inputs present, actions and the streams of the dropout
+   * @returns (B, H S, P) normalized tokens
    */
-  forward(
-    present: Tensor,
-    actions: Tensor,
-    keys?: Key | readonly Key[],
-  ): Tensor {
+  forward({ present, actions, dropout }: PredictorInputs): Tensor {
     const [batch = 0, tokens = 0, patch = 0] = present.shape;
     const [, horizon = 0, dim = 0] = actions.shape;
     const spread = (x: Tensor, shape: number[]) =>
@@ -62,13 +59,13 @@ export class PatchMLPPredictor extends Module {
         tokens,
         shape.at(-1) ?? 1,
       ]);
-    const own = spread(present, [batch, 1, tokens, patch]);
+    const own = spread(present, [batch, 1, tokens, patch]); // (B, H, S, P)
     const input = concat([
       own,
-      spread(mean(present, [1]), [batch, 1, 1, patch]),
-      spread(actions, [batch, horizon, 1, dim]),
-    ], 3);
-    return add(own, this.net.forward(input, keys))
+      spread(mean(present, [1]), [batch, 1, 1, patch]), // (B, H, S, P)
+      spread(actions, [batch, horizon, 1, dim]), // (B, H, S, D)
+    ], 3); // (B, H, S, P + P + D)
+    return add(own, this.net.forward(input, dropout)) // (B, H, S, P)
       .reshape([batch, horizon * tokens, patch]);
   }
 }
@@ -93,13 +90,8 @@ class Layers extends Module {
     }
   }
 
-  forward(x: Tensor, keys?: Key | readonly Key[]): Tensor {
-    const at = (i: number) =>
-      keys === undefined
-        ? undefined
-        : "words" in keys
-        ? keys.fold(i)
-        : keys.map((key) => key.fold(i));
+  forward(x: Tensor, keys?: readonly Key[]): Tensor {
+    const at = (i: number) => keys?.map((key) => key.fold(i));
     const [first, second, third] = this.#layers;
     let h = this.#dropout.forward(gelu(first.forward(x)), at(0));
     h = this.#dropout.forward(gelu(second.forward(h)), at(1));

@@ -123,10 +123,11 @@ export async function trainAutoencoder(
   const count = frames.levels.length / (frames.size ** 2 * 3);
   const indices = (step: number) =>
     Array.from({ length: batch }, (_, i) => step * batch + i);
-  return await runTraining(gpu, {
+  const ema = new Ema(store, 0.998);
+  const curve = await runTraining(gpu, {
     store,
     optimizer: new AdamW(store, { lr, betas: [0.9, 0.99], weightDecay: 1e-4 }),
-    ema: new Ema(store, 0.998),
+    ema,
     steps,
     rate: (step) =>
       lr * Math.min(1, (step + 1) / Math.max(1, warmup)) *
@@ -144,6 +145,8 @@ export async function trainAutoencoder(
       return autoencoderLoss(vae, images, noise);
     },
   }, { stepsAtOnce: 5, ...hooks });
+  if (curve) gpu.recorder.copyRange(ema.average, store.values);
+  return curve;
 }
 
 /** How well an autoencoder does on frames. */

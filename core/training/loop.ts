@@ -46,11 +46,11 @@ export interface LossCurve {
 
 /** What is trained, and how. */
 export interface TrainingJob {
-  /** The weights; afterwards the averages, where there are any. */
+  /** The weights. */
   readonly store: ParameterStore;
   /** What changes them. */
   readonly optimizer: Optimizer & { lr: number };
-  /** Averages of them. */
+  /** Averages of them, beside them. */
   readonly ema?: Ema;
   /** Module with other values that change in training: running moments. */
   readonly module?: Module;
@@ -146,7 +146,6 @@ export async function runTraining(
     }
     if (stops && step < steps) return undefined;
   }
-  if (ema) gpu.recorder.copyRange(ema.average, store.values);
   return curve;
 }
 

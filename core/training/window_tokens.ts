@@ -1,8 +1,8 @@
 import type { LatentRows } from "../data/latents.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { fourierFeatures } from "../models/fourier_action.ts";
+import type { Conditions, WindowBatch } from "../models/world_model.ts";
 import { tensor } from "../tensor/create.ts";
-import type { Tensor } from "../tensor/tensor.ts";
 
 /** Latents of frames in the order of time, scene after scene. */
 export interface FrameLatents {
@@ -22,14 +22,14 @@ export interface TokenStatistics {
   readonly std: Float32Array<ArrayBuffer>;
 }
 
-/** A batch of windows on the device. */
-export interface WindowBatch {
-  /** (B, S, P) normalized */
-  readonly present: Tensor;
-  /** (B, H S, P) normalized */
-  readonly future: Tensor;
-  /** (B, H, features) Fourier features of the actions, or the actions */
-  readonly features: Tensor;
+/** A window of which a future is wanted. */
+export interface WindowDraw {
+  /** Row of the present frame. */
+  readonly row: number;
+  /** (H, 2) actions normalized as the frames', if not those recorded */
+  readonly actions?: Float32Array;
+  /** (channels, height, width) latents of the present, if not the row's */
+  readonly present?: Float32Array;
 }
 
 /** Sizes of a frame's tokens. */
@@ -136,6 +136,23 @@ function tokenStatistics(
   };
 }
 
+/** Actions from outside, if they are as many as the horizon needs. */
+function checkedActions(
+  actions: Float32Array,
+  row: number,
+  horizon: number,
+): Float32Array {
+  const at = actions.findIndex((value) => !Number.isFinite(value));
+  if (actions.length === 2 * horizon && at < 0) return actions;
+  throw new RangeError(
+    `Cannot predict from row ${row}: ${
+      at < 0
+        ? `its actions have ${actions.length} values`
+        : `value ${at} of its actions is ${actions[at]}`
+    }, needed ${horizon} finite pairs of steering and acceleration`,
+  );
+}
+
 /**
  * Cuts batches of windows out of latents and normalizes them. Latents are read
  * when a batch needs them; what is held are the action features, 4 bytes times
@@ -157,8 +174,10 @@ export class WindowTokens {
   readonly #mean: Float32Array;
   /** (S P) */
   readonly #std: Float32Array;
+  /** (frames, features) */
   readonly #features: Float32Array<ArrayBuffer>;
   readonly #featureWidth: number;
+  readonly #featuresOf: (actions: Float32Array) => Float32Array<ArrayBuffer>;
   readonly #actionOffset: number;
 
   /**
@@ -193,9 +212,11 @@ export class WindowTokens {
     const { mean, std } = this.statistics;
     this.#mean = Float32Array.from(places, (_, k) => mean[k % patchDim]!);
     this.#std = Float32Array.from(places, (_, k) => std[k % patchDim]!);
-    this.#features = options.plainActions
-      ? Float32Array.from(frames.actions)
-      : fourierFeatures(frames.actions, 2, frequencies);
+    this.#featuresOf = (actions) =>
+      options.plainActions
+        ? Float32Array.from(actions)
+        : fourierFeatures(actions, 2, frequencies);
+    this.#features = this.#featuresOf(frames.actions);
     this.#featureWidth = options.plainActions ? 2 : 4 * frequencies;
     this.#actionOffset = options.actionOffset ?? 0;
   }
@@ -214,6 +235,62 @@ export class WindowTokens {
   }
 
   /**
+   * Uploads what futures are predicted from. The rows after the present need
+   * not exist where a draw has its own actions.
+   *
+   * @param gpu device
+   * @param draws windows, with actions and presents that are not the recorded
+   *   ones
+   * @returns tensors of the innermost scope
+   * @throws {RangeError} if actions or latents are too few or too many, actions
+   *   are not finite, or the recorded actions end before the window does
+   */
+  conditions(gpu: Gpu, draws: readonly WindowDraw[]): Conditions {
+    const { horizon, tokensPerFrame, patchDim } = this;
+    const size = tokensPerFrame * patchDim;
+    const width = this.#featureWidth;
+    const present = new Float32Array(draws.length * size);
+    const features = new Float32Array(draws.length * horizon * width);
+    for (const [i, draw] of draws.entries()) {
+      const { row } = draw;
+      const latents = draw.present ?? this.#latents.read(row, row + 1);
+      if (latents.length !== size) {
+        throw new RangeError(
+          `Cannot predict from row ${row}: the present has ${latents.length} latent values, needed ${size}`,
+        );
+      }
+      this.#normalize(latents, 0, present, i * size);
+      features.set(
+        draw.actions === undefined
+          ? this.#recorded(row)
+          : this.#featuresOf(checkedActions(draw.actions, row, horizon)),
+        i * horizon * width,
+      );
+    }
+    const batch = draws.length;
+    return {
+      present: tensor(gpu, present).reshape([batch, tokensPerFrame, patchDim]),
+      features: tensor(gpu, features).reshape([batch, horizon, width]),
+    };
+  }
+
+  /** (H, features) of the recorded actions of a window. */
+  #recorded(row: number): Float32Array {
+    const width = this.#featureWidth;
+    const frames = this.#features.length / width;
+    const first = row + this.#actionOffset;
+    const end = first + this.horizon;
+    if (end > frames) {
+      throw new RangeError(
+        `Cannot predict from row ${row}: its actions are those of rows ${first} to ${
+          end - 1
+        }, recorded are ${frames} rows; give the draw its actions`,
+      );
+    }
+    return this.#features.subarray(first * width, end * width);
+  }
+
+  /**
    * Reads, normalizes and uploads windows.
    *
    * @param gpu device
@@ -223,29 +300,19 @@ export class WindowTokens {
   batch(gpu: Gpu, rows: readonly number[]): WindowBatch {
     const { horizon, tokensPerFrame, patchDim } = this;
     const size = tokensPerFrame * patchDim;
-    const width = this.#featureWidth;
-    const present = new Float32Array(rows.length * size);
     const future = new Float32Array(rows.length * horizon * size);
-    const features = new Float32Array(rows.length * horizon * width);
-    for (const [i, row] of rows.entries()) {
+    const draws = rows.map((row, i): WindowDraw => {
       const latents = this.#latents.read(row, row + 1 + horizon);
-      this.#normalize(latents, 0, present, i * size);
       for (let step = 0; step < horizon; step++) {
         const start = (i * horizon + step) * size;
         this.#normalize(latents, (step + 1) * size, future, start);
       }
-      const first = row + this.#actionOffset;
-      features.set(
-        this.#features.subarray(first * width, (first + horizon) * width),
-        i * horizon * width,
-      );
-    }
-    const batch = rows.length;
+      return { row, present: latents.subarray(0, size) };
+    });
     return {
-      present: tensor(gpu, present).reshape([batch, tokensPerFrame, patchDim]),
+      ...this.conditions(gpu, draws),
       future: tensor(gpu, future)
-        .reshape([batch, horizon * tokensPerFrame, patchDim]),
-      features: tensor(gpu, features).reshape([batch, horizon, width]),
+        .reshape([rows.length, horizon * tokensPerFrame, patchDim]),
     };
   }
 

@@ -5,7 +5,7 @@ import {
   backward,
   clipGradNorm,
   ClipVitB32,
-  CosineNoiseSchedule,
+  createWorldModel,
   DEMO_VAE,
   Ema,
   type Gpu,
@@ -24,10 +24,6 @@ import {
   vjepa2Turns,
 } from "../../core/encoders/vjepa2.ts";
 import { autoencoderLoss } from "../../core/training/autoencoder.ts";
-import {
-  type TrainingSettings,
-  WorldModel,
-} from "../../core/training/world_model.ts";
 import { generatedWeights } from "../support/generated_weights.ts";
 import type { BenchCase } from "./cases.ts";
 
@@ -49,20 +45,6 @@ function frozen(
   };
 }
 
-const SETTINGS: TrainingSettings = {
-  samples: 1,
-  batch: 4,
-  lr: 1e-4,
-  warmup: 0,
-  lrEnd: 1,
-  ema: 0.999,
-  emaWarmup: false,
-  clip: 1,
-  actionDropout: 0.1,
-  objective: "x0",
-  seed: 0,
-};
-
 /** Horizon, tokens, values of a token, width, blocks. */
 type Sizes = readonly [number, number, number, number, number];
 
@@ -71,14 +53,16 @@ const DEMO: Sizes = [4, 16, 16, 64, 2];
 
 function worldModel(gpu: Gpu, sizes: Sizes, batch: number) {
   const [horizon, tokens, patchDim, dim, blocks] = sizes;
-  const model = new WorldModel(gpu, "diffusion", {
+  const model = createWorldModel(gpu, {
+    network: "dit",
+    objective: "x0",
     horizon,
     tokens,
     patchDim,
     dim,
     blocks,
     heads: 4,
-  }, { frequencies: 64, hidden: 256, objective: "x0", seed: 0 });
+  });
   const windows = {
     present: draw(gpu, [batch, tokens, patchDim], 1),
     future: draw(gpu, [batch, horizon * tokens, patchDim], 2),
@@ -92,11 +76,10 @@ function ditStep(sizes: Sizes, batch: number): BenchCase["prepare"] {
     const { model, windows } = worldModel(gpu, sizes, batch);
     const optimizer = new Adam(model.weights, { lr: 1e-4 });
     const ema = new Ema(model.weights, 0.999);
-    const schedule = new CosineNoiseSchedule();
     const samples = Array.from({ length: batch }, (_, i) => i);
     return () => {
       using _ = gpu.scope();
-      backward(model.loss(windows, schedule, SETTINGS, samples));
+      backward(model.loss(windows, { seed: 0, samples, actionDropout: 0.1 }));
       clipGradNorm(model.weights, 1, "dit");
       optimizer.step();
       ema.update();
@@ -107,11 +90,10 @@ function ditStep(sizes: Sizes, batch: number): BenchCase["prepare"] {
 function ditSample(sizes: Sizes, batch: number): BenchCase["prepare"] {
   return (gpu) => {
     const { model, windows } = worldModel(gpu, sizes, batch);
-    const schedule = new CosineNoiseSchedule();
     const noise = draw(gpu, windows.future.shape.slice(), 4);
     return () => {
       using _ = gpu.scope();
-      model.sample(windows, schedule, noise, { steps: 2, guidance: 2 });
+      model.sample(windows, noise, { steps: 2, guidance: 2 });
     };
   };
 }

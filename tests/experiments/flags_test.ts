@@ -1,13 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { parseFlags, UsageError } from "../../core/experiment/flags.ts";
-import {
-  frontierParams,
-  frontierPresets,
-} from "../../experiments/frontier/params.ts";
+import { labParams, labPresets } from "../../core/lab/params.ts";
 
 function parse(...args: string[]) {
   const files = { vae: "weights" };
-  return parseFlags(frontierParams, frontierPresets, files, args);
+  return parseFlags(labParams, labPresets, files, args);
 }
 
 Deno.test("parseFlags takes values with and without =, signs, blanks and exponents", () => {

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { Artifacts } from "../../core/experiment/artifact.ts";
 import { Interrupt, Interrupted } from "../../core/experiment/interrupt.ts";
 import { Lanes } from "../../core/experiment/lanes.ts";
 import type { StageProgress } from "../../core/experiment/progress.ts";
@@ -19,8 +20,11 @@ async function setUp(name: string) {
     update: (progress: StageProgress) => void shown.push(progress),
     end: () => {},
   };
+  const making = { sources: "", scoring: "", command: "test", root: path };
   const lanes = new Lanes(WORKER, 2, {
     gpu: await testGpu(),
+    artifacts: new Artifacts(making),
+    scoring: making.scoring,
     params: { factor: 2 },
     flags: {
       preset: "smoke",
@@ -36,7 +40,7 @@ async function setUp(name: string) {
     command: "test",
     progress: () => line,
     log: (text) => void lines.push(text),
-  });
+  }, making);
   const close = async () => {
     lanes[Symbol.dispose]();
     interrupt[Symbol.dispose]();
@@ -71,7 +75,7 @@ Deno.test("Lanes report the first failure after the tasks that were begun", asyn
   await assertRejects(
     () => lanes.all([{ job: "sing", input: 0, label: "x" }], line),
     Error,
-    'Cannot do "sing": the lane\'s jobs are count, fail, wait',
+    'Cannot do "sing": the lane\'s jobs are count, add, fail, wait',
   );
   await close();
 });

@@ -13,6 +13,7 @@ import {
   fourierFeatures,
 } from "../../core/models/fourier_action.ts";
 import { PatchMLPPredictor } from "../../core/models/mlp_predictor.ts";
+import type { PredictorInputs } from "../../core/models/predictor.ts";
 import { timestepFeatures } from "../../core/models/timestep_embedding.ts";
 import { parameters } from "../../core/nn/parameters.ts";
 import { sum } from "../../core/ops/reduce.ts";
@@ -98,10 +99,9 @@ Deno.test("AnchoredVAEDiT with a zero correction copies the present", async () =
   const present = normal(gpu, [2, 4, 8], key("present", 0));
   const y = noGrad(() =>
     model.forward({
-      x: normal(gpu, [2, 12, 8], key("x", 0)),
       present,
       actions: normal(gpu, [2, 3, 16], key("actions", 0)),
-      step: normal(gpu, [2, 16], key("step", 0)),
+      noised: { x: normal(gpu, [2, 12, 8], key("x", 0)), t: [3, 700] },
     })
   );
   const [out, from] = [await y.read(), await present.read()];
@@ -125,16 +125,14 @@ Deno.test("AnchoredVAEDiT treats each sample of a batch alone", async () => {
   const make = (shape: number[], name: string) =>
     normal(gpu, [2, ...shape], [key(name, 0), key(name, 1)]);
   const both = {
-    x: make([12, 8], "x"),
     present: make([4, 8], "present"),
     actions: make([3, 16], "actions"),
-    step: make([16], "step"),
+    noised: { x: make([12, 8], "x"), t: [3, 700] },
   };
   const one = {
-    x: normal(gpu, [1, 12, 8], key("x", 1)),
     present: normal(gpu, [1, 4, 8], key("present", 1)),
     actions: normal(gpu, [1, 3, 16], key("actions", 1)),
-    step: normal(gpu, [1, 16], key("step", 1)),
+    noised: { x: normal(gpu, [1, 12, 8], key("x", 1)), t: [700] },
   };
   const [together, alone] = [
     await noGrad(() => model.forward(both)).read(),
@@ -172,10 +170,9 @@ Deno.test("AnchoredVAEDiT sees the present token by token only where it is made 
     for (const present of [values, exchanged]) {
       const y = await noGrad(() =>
         model.forward({
-          x: normal(gpu, [1, 12, 8], key("x", 0)),
           present: tensor(gpu, present).reshape([1, 4, 8]),
           actions: normal(gpu, [1, 3, 16], key("actions", 0)),
-          step: normal(gpu, [1, 16], key("step", 0)),
+          noised: { x: normal(gpu, [1, 12, 8], key("x", 0)), t: [37] },
         })
       ).read();
       corrections.push(Array.from(y, (value, i) => value - present[i % 32]!));
@@ -192,17 +189,20 @@ Deno.test("AnchoredVAEDiT refuses a wrong shape by name", async () => {
   using _ = gpu.scope();
   const model = new AnchoredVAEDiT(SMALL);
   const x = normal(gpu, [1, 12, 8], key("x", 0));
-  const inputs = {
-    x,
-    present: x,
-    actions: normal(gpu, [1, 3, 16], key("a", 0)),
-    step: normal(gpu, [1, 16], key("s", 0)),
-  };
-  assertThrows(
-    () => model.forward(inputs),
-    RangeError,
-    "present is (1, 12, 8), needed (1, 4, 8)",
-  );
+  const present = normal(gpu, [1, 4, 8], key("present", 0));
+  const actions = normal(gpu, [1, 3, 16], key("a", 0));
+  const cases: [PredictorInputs, string][] = [
+    [{ present: x, actions }, "present is (1, 12, 8), needed (1, 4, 8)"],
+    [{ present, actions: x }, "actions is (1, 12, 8), needed (1, 3, 16)"],
+    [
+      { present, actions, noised: { x: present, t: [0] } },
+      "x is (1, 4, 8), needed (1, 12, 8)",
+    ],
+    [{ present, actions, noised: { x, t: [0, 1] } }, "t is (2), needed (1)"],
+  ];
+  for (const [inputs, message] of cases) {
+    assertThrows(() => model.forward(inputs), RangeError, message);
+  }
 });
 
 Deno.test("fourierFeatures are sines and cosines of the float32 product, at all frequencies", () => {

@@ -5,12 +5,11 @@ import { CosineNoiseSchedule } from "../../core/diffusion/noise_schedule.ts";
 import { diffuse, noiseLevel } from "../../core/diffusion/objective.ts";
 import { AnchoredVAEDiT } from "../../core/models/anchored_dit.ts";
 import { FourierActionEmbedding } from "../../core/models/fourier_action.ts";
-import { timestepFeatures } from "../../core/models/timestep_embedding.ts";
 import type { StateEntry } from "../../core/nn/module.ts";
 import { Adam, clipGradNorm, Ema } from "../../core/nn/optimizer.ts";
 import { parameters, type ParameterStore } from "../../core/nn/parameters.ts";
 import { mse } from "../../core/ops/mse.ts";
-import { broadcastTo, mul } from "../../core/ops/pointwise.ts";
+import { mul } from "../../core/ops/pointwise.ts";
 import { backward, noGrad } from "../../core/tensor/autograd.ts";
 import { tensor, zeros } from "../../core/tensor/create.ts";
 import type { Tensor } from "../../core/tensor/tensor.ts";
@@ -72,16 +71,13 @@ class Case implements Disposable {
     );
   }
 
-  /** The network at diffusion steps; the present repeated if x is absent. */
+  /** The network at diffusion steps; in one pass if x is absent. */
   apply(actions: Tensor, steps: readonly number[], x?: Tensor): Tensor {
     const present = this.at("present");
-    const repeated = broadcastTo(present.reshape([2, 1, S, P]), [2, H, S, P])
-      .reshape([2, H * S, P]);
     return this.dit.forward({
-      x: x ?? repeated,
       present,
       actions,
-      step: tensor(this.#gpu, timestepFeatures(steps, D)).reshape([2, D]),
+      ...(x ? { noised: { x, t: steps } } : {}),
     });
   }
 

@@ -10,7 +10,11 @@ import { patchify } from "../../core/ops/patchify.ts";
 import { noGrad } from "../../core/tensor/autograd.ts";
 import { tensor } from "../../core/tensor/create.ts";
 import { key } from "../../core/tensor/philox.ts";
-import { toTokens, WindowTokens } from "../../core/training/window_tokens.ts";
+import {
+  toTokens,
+  type WindowDraw,
+  WindowTokens,
+} from "../../core/training/window_tokens.ts";
 import { writeEmptyShards } from "../support/empty_shards.ts";
 import { testGpu } from "../support/gpu.ts";
 import { tinyFolder } from "../support/tiny_nuscenes.ts";
@@ -26,6 +30,7 @@ function made(frames: number) {
     frames,
     size: SIZE,
     read(start, end) {
+      if (end > frames) throw new RangeError(`There is no row ${end - 1}`);
       reads.push([start, end]);
       const stream = key("latents", 0);
       return Float32Array.from(
@@ -168,4 +173,66 @@ Deno.test("WindowTokens holds little, however many frames there are", async () =
   }
   // Measured 82 to 102 MB, nearly all of it garbage; latents are 410 MB.
   assert(peak < 200e6, `${(peak / 1e6).toFixed(1)} MB`);
+});
+
+Deno.test("WindowTokens gives conditions with actions and presents from outside, and where no future is", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  const { latents } = made(9);
+  const actions = actionsOf(9);
+  const horizon = 3;
+  for (const plainActions of [false, true]) {
+    const data = new WindowTokens({ latents, shape: SHAPE, actions }, {
+      patch: 2,
+      horizon,
+      frequencies: 2,
+      plainActions,
+      statistics: [0, 1, 4],
+      actionOffset: 1,
+    });
+    const { present, features } = data.batch(gpu, [2, 4]);
+    const wanted = [await present.read(), await features.read()];
+    /** Bits of the conditions of draws. */
+    const bits = async (...draws: WindowDraw[]) => {
+      const given = data.conditions(gpu, draws);
+      assertEquals(given.present.shape, [draws.length, 6, 16]);
+      return [await given.present.read(), await given.features.read()];
+    };
+    assertEquals(await bits({ row: 2 }, { row: 4 }), wanted);
+    // What row 2 has, given from outside to the last row.
+    const own = {
+      row: 8,
+      actions: actions.slice(2 * 3, 2 * 6),
+      present: latents.read(2, 3),
+    };
+    assertEquals(await bits(own, { row: 4 }), wanted);
+    // The last row whose actions are all recorded has no future.
+    assertThrows(() => data.batch(gpu, [6]), RangeError);
+    assertEquals((await bits({ row: 5 })).length, 2);
+    const [last] = await bits({ row: 8, actions: own.actions });
+    const tokens = toTokens(latents.read(8, 9), SHAPE, 2);
+    const { mean, std } = data.statistics;
+    assertEquals(
+      last,
+      tokens.map((value, k) => (value - mean[k % 16]!) / std[k % 16]!),
+    );
+    const refused: [WindowDraw, string][] = [
+      [{ row: 6 }, "its actions are those of rows 7 to 9, recorded are 9 rows"],
+      [
+        { row: 2, actions: new Float32Array(4) },
+        "its actions have 4 values, needed 3 finite pairs",
+      ],
+      [
+        { row: 2, actions: new Float32Array(6).fill(NaN, 5) },
+        "value 5 of its actions is NaN, needed 3 finite pairs",
+      ],
+      [
+        { row: 2, present: new Float32Array(95) },
+        "the present has 95 latent values, needed 96",
+      ],
+    ];
+    for (const [draw, message] of refused) {
+      assertThrows(() => data.conditions(gpu, [draw]), RangeError, message);
+    }
+  }
 });

@@ -1,0 +1,201 @@
+import { join } from "@std/path";
+import type { Share } from "../data/latents.ts";
+import type {
+  Artifact,
+  ArtifactFolder,
+  ArtifactSpec,
+} from "../experiment/artifact.ts";
+import type { StageContext } from "../experiment/experiment.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { WindowTokens } from "../training/window_tokens.ts";
+import { readWindows, type WindowedData } from "./data.ts";
+import { openPart, type Part, type PartName } from "./latents.ts";
+import { type FrozenNetworks, loadNetworks } from "./networks.ts";
+import type { LabParams } from "./params.ts";
+import { tunedFiles } from "./tuned.ts";
+import { drawnWorld, drawScenes, type WorldShare } from "./world.ts";
+
+/**
+ * What experiments about world models work with on one thread: device, dataset,
+ * frozen networks, latents, and what was made of them. Each is opened, or made,
+ * when it is first needed.
+ */
+export class Lab<P extends LabParams = LabParams> implements Disposable {
+  /** Of the experiment. */
+  readonly context: StageContext<P>;
+  readonly #opened: Disposable[] = [];
+  readonly #known = new Map<string, Promise<unknown>>();
+
+  /**
+   * Opens nothing yet.
+   *
+   * @param context of the experiment
+   */
+  constructor(context: StageContext<P>) {
+    this.context = context;
+  }
+
+  /** Device. */
+  get gpu(): Gpu {
+    return this.context.gpu;
+  }
+
+  /** Validated parameters. */
+  get params(): P {
+    return this.context.params;
+  }
+
+  /** The dataset, cut into windows; the embedded world is drawn if need be. */
+  data(): Promise<WindowedData> {
+    return this.#once("data", async () => {
+      const { flags } = this.context;
+      const root = flags.data ?? await this.#world();
+      return await readWindows(root, join(flags.cache, "index"), this.params);
+    });
+  }
+
+  #world(): Promise<string> {
+    const share = (folder: string) =>
+      this.share(
+        "draw",
+        (share): WorldShare => ({ folder, share }),
+        "draw the embedded world",
+        drawShare,
+      );
+    return drawnWorld(this.context, share);
+  }
+
+  /** The frozen networks; those of the demo are fine-tuned if need be. */
+  networks(): Promise<FrozenNetworks> {
+    return this.#once("networks", async () => {
+      const files = await tunedFiles(this);
+      const { size } = this.params;
+      return this.keep(await loadNetworks(this.gpu, size, files));
+    });
+  }
+
+  /**
+   * Windows and latents of a part, which are encoded if need be.
+   *
+   * @param name train or test
+   */
+  part(name: PartName): Promise<Part> {
+    return this.#once(`part ${name}`, async () => {
+      const part = await openPart(this, name);
+      this.keep(part.latents);
+      return part;
+    });
+  }
+
+  /**
+   * The tokens of a part, normalized by those of training.
+   *
+   * @param name train or test
+   */
+  tokens(name: PartName): Promise<WindowTokens> {
+    return this.#once(`tokens ${name}`, async () => {
+      const { params } = this;
+      const part = await this.part(name);
+      return new WindowTokens(part, {
+        patch: params.patch,
+        horizon: params.horizon,
+        frequencies: params.frequencies,
+        plainActions: params.learnedFrequencies,
+        actionOffset: params.actionOffset,
+        statistics: name === "train"
+          ? part.windows.map(({ row }) => row)
+          : (await this.tokens("train")).statistics,
+      });
+    });
+  }
+
+  /**
+   * Opens an artifact, or makes it.
+   *
+   * @param of which
+   * @param work as of `Artifacts.make`
+   * @throws {Interrupted} if it was asked to stop
+   */
+  make<T>(
+    of: ArtifactSpec,
+    work: (folder: ArtifactFolder) => Promise<T>,
+  ): Promise<Artifact<T>> {
+    const { artifacts, interrupt, log } = this.context;
+    return artifacts.make(of, work, { interrupt, log, remake: true });
+  }
+
+  /**
+   * Does a work in equal shares: on all lanes where this is the thread that has
+   * them, else alone.
+   *
+   * @param stage that does a share
+   * @param input of a share, plain JSON
+   * @param title of the progress line
+   * @param work what the stage does
+   */
+  async share<Input, T>(
+    stage: string,
+    input: (share: Share) => Input,
+    title: string,
+    work: (lab: Lab, input: Input) => Promise<T>,
+  ): Promise<T[]> {
+    const { lanes } = this.context;
+    if (lanes === undefined) {
+      return [await work(this, input({ index: 0, of: 1 }))];
+    }
+    const of = lanes.count;
+    const inputs = Array.from(
+      { length: of },
+      (_, index) => input({ index, of }),
+    );
+    return await lanes.all(stage, inputs, title) as T[];
+  }
+
+  /** Closes it with the lab. */
+  keep<T extends Disposable>(opened: T): T {
+    this.#opened.push(opened);
+    return opened;
+  }
+
+  /**
+   * Ends a work that was asked to stop.
+   *
+   * @param doing what it did
+   * @throws {Interrupted} always
+   */
+  stop(doing: string): never {
+    this.context.interrupt.check();
+    throw new Error(`Stopped while ${doing}`);
+  }
+
+  #once<T>(name: string, open: () => Promise<T>): Promise<T> {
+    const known = this.#known.get(name) as Promise<T> | undefined;
+    const value = known ?? open();
+    this.#known.set(name, value);
+    return value;
+  }
+
+  /** Closes what was opened. */
+  [Symbol.dispose](): void {
+    for (const each of this.#opened) each[Symbol.dispose]();
+  }
+}
+
+/**
+ * Draws a share of the embedded world.
+ *
+ * @param lab sizes of the world
+ * @param work which share, and where it goes
+ */
+export async function drawShare(
+  lab: Lab,
+  { folder, share }: WorldShare,
+): Promise<void> {
+  const { gpu, params, interrupt } = lab.context;
+  const line = lab.context.progress("draw");
+  await drawScenes(gpu, folder, params, {
+    share,
+    progress: (done, total) => line.update({ done, total }),
+    check: () => interrupt.check(),
+  });
+}

@@ -1,0 +1,220 @@
+import { DemoFeatureNet, isDemoFeatures } from "../encoders/demo_features.ts";
+import { InceptionV3 } from "../encoders/inception_v3.ts";
+import {
+  type OpenAutoencoder,
+  openAutoencoder,
+} from "../encoders/open_autoencoder.ts";
+import { digestFile } from "../formats/digest.ts";
+import { readWeights } from "../formats/weights.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { noGrad } from "../tensor/autograd.ts";
+import { tensor } from "../tensor/create.ts";
+import { permute } from "../ops/permute.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { SHIPPED_FEATURES } from "./tune_features.ts";
+import { SHIPPED_VAE } from "./tune_vae.ts";
+
+/** The frozen networks of a run, and what the report calls them. */
+export interface FrozenNetworks extends Disposable {
+  /** What encodes and decodes frames. */
+  readonly vaeName: string;
+  /** SHA-256 of its weights. */
+  readonly vaeDigest: string;
+  /** What FID and KID see. */
+  readonly featureName: string;
+  /** SHA-256 of its weights. */
+  readonly featureDigest: string;
+  /** Length of a feature. */
+  readonly featureWidth: number;
+  /** Shape of a frame's latents. */
+  readonly latentShape: readonly [number, number, number];
+  /**
+   * Encodes frames to scaled mean latents.
+   *
+   * @param frames (n, size, size, 3) levels
+   * @returns (n, channels, height, width)
+   */
+  encode(frames: Uint8Array): Promise<Float32Array<ArrayBuffer>>;
+  /**
+   * Decodes scaled latents.
+   *
+   * @param latents (n, channels, height, width)
+   * @returns (n, size, size, 3) in [0, 1]
+   */
+  decode(latents: Float32Array): Promise<Float32Array<ArrayBuffer>>;
+  /**
+   * Computes the features of FID and KID.
+   *
+   * @param images (n, size, size, 3) in [0, 1]; truncated to levels as the
+   *   published metric does
+   * @returns (n, featureWidth)
+   */
+  features(images: Float32Array): Promise<Float32Array<ArrayBuffer>>;
+}
+
+/** Values in [-1, 1] of levels from 0 to 255. */
+const LEVELS = Float32Array.from({ length: 256 }, (_, i) => i / 127.5 - 1);
+
+function imagesOf(levels: Uint8Array): Float32Array<ArrayBuffer> {
+  const images = new Float32Array(levels.length);
+  for (let i = 0; i < levels.length; i++) images[i] = LEVELS[levels[i]!]!;
+  return images;
+}
+
+/** Images that are on the device at once. */
+const IMAGES_AT_ONCE = 32;
+
+/** What the features of FID and KID are computed by, on the device. */
+interface OpenFeatures extends Disposable {
+  readonly network: DemoFeatureNet | InceptionV3;
+  readonly isSmall: boolean;
+  readonly title: string | undefined;
+}
+
+/** Opens a file of weights, or says which flag it cannot be used for. */
+async function openFor<T>(
+  flag: string,
+  path: string,
+  open: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    const reason = error instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : (error as Error).message;
+    throw new Error(`Cannot use "${path}" for --${flag}: ${reason}`);
+  }
+}
+
+function openVae(gpu: Gpu, path = SHIPPED_VAE): Promise<OpenAutoencoder> {
+  return openFor("vae", path, () => openAutoencoder(gpu, path));
+}
+
+function openFeatures(
+  gpu: Gpu,
+  size: number,
+  path = SHIPPED_FEATURES,
+): Promise<OpenFeatures> {
+  return openFor("inception", path, async () => {
+    using file = await readWeights(path);
+    const isSmall = isDemoFeatures(file);
+    const network = isSmall ? new DemoFeatureNet() : new InceptionV3();
+    if (isSmall && size !== network.inputSize) {
+      throw new RangeError(
+        `the demo's feature network sees frames of ${network.inputSize} pixels, got ${size}; choose --size ${network.inputSize} or give the FID Inception-v3`,
+      );
+    }
+    await network.load(gpu, file);
+    return {
+      network,
+      isSmall,
+      title: file.metadata.title,
+      [Symbol.dispose]: () => network[Symbol.dispose](),
+    };
+  });
+}
+
+/**
+ * Loads the networks of a run and frees them: what is wrong with their files is
+ * found before any work.
+ *
+ * @param gpu device
+ * @param size side of a frame in pixels
+ * @param files weights of the VAE and of Inception; absent for the demo's
+ * @throws {Error} naming the file, its flag and what is wrong
+ */
+export async function checkNetworks(
+  gpu: Gpu,
+  size: number,
+  files: { readonly vae?: string; readonly inception?: string },
+): Promise<void> {
+  (await openVae(gpu, files.vae))[Symbol.dispose]();
+  (await openFeatures(gpu, size, files.inception))[Symbol.dispose]();
+}
+
+/**
+ * Loads the frozen networks: those of the demo, or full-size ones from files.
+ *
+ * @param gpu device
+ * @param size side of a frame in pixels
+ * @param files weights of the VAE and of Inception; absent for the demo's
+ * @throws {Error} if a file is of another network, or frames are not of the
+ *   size that the features need
+ */
+export async function loadNetworks(
+  gpu: Gpu,
+  size: number,
+  files: { readonly vae?: string; readonly inception?: string },
+): Promise<FrozenNetworks> {
+  const vaePath = files.vae ?? SHIPPED_VAE;
+  const featurePath = files.inception ?? SHIPPED_FEATURES;
+  const { vae, title, weights } = await openVae(gpu, vaePath);
+  const features = await openFeatures(gpu, size, featurePath);
+  const { network, isSmall } = features;
+
+  const side = size / vae.factor;
+  const latentShape = [4, side, side] as const;
+  /** Runs a network over rows, some at a time. */
+  const inParts = async (
+    rows: Float32Array<ArrayBuffer>,
+    shape: readonly number[],
+    width: number,
+    apply: (x: Tensor) => Tensor,
+  ): Promise<Float32Array<ArrayBuffer>> => {
+    const own = shape.reduce((a, b) => a * b, 1);
+    const count = rows.length / own;
+    const result = new Float32Array(count * width);
+    for (let i = 0; i < count; i += IMAGES_AT_ONCE) {
+      using _ = gpu.scope();
+      const end = Math.min(count, i + IMAGES_AT_ONCE);
+      const x = tensor(gpu, rows.slice(i * own, end * own))
+        .reshape([end - i, ...shape]);
+      const y = await noGrad(() => apply(x)).read();
+      result.set(y as Float32Array, i * width);
+    }
+    return result;
+  };
+  const pixels = size * size * 3;
+  const latentSize = 4 * side * side;
+  return {
+    vaeName: title,
+    vaeDigest: await digestFile(vaePath),
+    featureName: features.title ??
+      (isSmall
+        ? "the demo's feature network (192 features, not Inception)"
+        : "Inception-v3 (2048 features)"),
+    featureDigest: await digestFile(featurePath),
+    featureWidth: network.width,
+    latentShape,
+    encode: (frames) =>
+      inParts(
+        imagesOf(frames),
+        [size, size, 3],
+        latentSize,
+        (x) => permute(vae.encode(x), [0, 3, 1, 2]),
+      ),
+    decode: (latents) =>
+      inParts(
+        Float32Array.from(latents),
+        latentShape,
+        pixels,
+        (z) => vae.decode(permute(z, [0, 2, 3, 1])),
+      ),
+    features: (images) =>
+      inParts(
+        // Inception truncates to levels itself.
+        isSmall
+          ? Float32Array.from(images, (x) => Math.floor(x * 255) / 255)
+          : Float32Array.from(images),
+        [size, size, 3],
+        network.width,
+        (x) => network.encode(x),
+      ),
+    [Symbol.dispose]: () => {
+      weights[Symbol.dispose]();
+      network[Symbol.dispose]();
+    },
+  };
+}

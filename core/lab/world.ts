@@ -1,0 +1,85 @@
+import {
+  type DriveworldOptions,
+  writeDriveworld,
+} from "../data/driveworld/write.ts";
+import type { Share } from "../data/latents.ts";
+import type { StageContext } from "../experiment/experiment.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import type { LabParams } from "./params.ts";
+
+/** First seeds of the embedded world's parts. */
+const SEEDS = { train: 0, val: 8000, test: 9000 };
+
+/** Which scenes of the embedded world are drawn, and how large. */
+type WorldSizes = Pick<LabParams, "trainScenes" | "testScenes" | "size">;
+
+/** What a world is drawn with. */
+type Drawing = Pick<
+  StageContext<WorldSizes>,
+  "gpu" | "params" | "artifacts" | "interrupt" | "log"
+>;
+
+/** A share of a world, to be drawn into a folder. */
+export interface WorldShare {
+  /** Where it is made. */
+  readonly folder: string;
+  /** Which part of the scenes. */
+  readonly share: Share;
+}
+
+function scenesOf({ trainScenes, testScenes, size }: WorldSizes) {
+  const seeds = (start: number, count: number) =>
+    Array.from({ length: count }, (_, i) => start + i);
+  return {
+    train: seeds(SEEDS.train, trainScenes),
+    val: seeds(SEEDS.val, Math.max(1, Math.round(testScenes / 10))),
+    test: seeds(SEEDS.test, testScenes),
+    size: [size, size] as const,
+  };
+}
+
+/**
+ * Draws scenes of the embedded world into a folder, unless they are there.
+ *
+ * @param gpu device
+ * @param folder in nuScenes' layout
+ * @param sizes scenes and side of a frame
+ * @param options told at the start and after every scene; called before some
+ *   frames; which share of the scenes to draw, if not all
+ */
+export async function drawScenes(
+  gpu: Gpu,
+  folder: string,
+  sizes: WorldSizes,
+  options: Pick<DriveworldOptions, "progress" | "share" | "check"> = {},
+): Promise<void> {
+  await writeDriveworld(gpu, folder, { ...scenesOf(sizes), ...options });
+}
+
+/**
+ * Finds the embedded world, or draws it.
+ *
+ * @param drawing device, sizes, and where artifacts are
+ * @param draw draws all scenes into a folder, as several threads may
+ * @returns its folder, in nuScenes' layout
+ * @throws {Interrupted} if it was asked to stop
+ */
+export async function drawnWorld(
+  { gpu, params, artifacts, interrupt, log }: Drawing,
+  draw: (folder: string) => Promise<unknown>,
+): Promise<string> {
+  const spec = scenesOf(params);
+  const world = await artifacts.make(
+    { kind: "world", spec },
+    async (folder) => {
+      const drive = folder.file("drive");
+      await draw(drive);
+      // The tables, once all scenes are there.
+      const check = () => interrupt.check();
+      await drawScenes(gpu, drive, params, { check });
+      return { scenes: spec.train.length + spec.val.length + spec.test.length };
+    },
+    { interrupt, log, remake: true },
+  );
+  return world.file("drive");
+}
