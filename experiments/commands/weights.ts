@@ -14,7 +14,7 @@ import {
   LPIPS_VGG16,
   LpipsBackbone,
   LpipsHeads,
-} from "../core/encoders/lpips.ts";
+} from "../../core/encoders/lpips.ts";
 import {
   encoders,
   LPIPS_FILES,
