@@ -16,6 +16,7 @@ import {
   type TrainingSettings,
   trainWorldModel,
 } from "../training/world_model.ts";
+import type { WindowTokens } from "../training/window_tokens.ts";
 import type { Lab } from "./lab.ts";
 import type { LabParams } from "./params.ts";
 
@@ -106,13 +107,24 @@ function settingsOf(
   };
 }
 
-/** Sizes and objective of a model. */
-async function optionsOf(
-  lab: Lab,
+/** Sizes of a frame's tokens. */
+export type TokenSizes = Pick<
+  WindowTokens,
+  "horizon" | "tokensPerFrame" | "patchDim"
+>;
+
+/**
+ * Sizes and objective of a model.
+ *
+ * @param params of the training
+ * @param sizes of the tokens
+ * @param spec which model
+ */
+export function modelOptions(
   params: TrainParams,
+  { horizon, tokensPerFrame, patchDim }: TokenSizes,
   { mode, recipe, seed }: ModelSpec,
-): Promise<WorldModelOptions> {
-  const { horizon, tokensPerFrame, patchDim } = await lab.tokens("train");
+): WorldModelOptions {
   return {
     network: mode === "mlp" ? "mlp" : "dit",
     objective: mode === "diffusion" ? params.objective : "direct",
@@ -153,7 +165,7 @@ export async function training(
   const origin = from === undefined ? undefined : await training(lab, from);
   const [part, data] = [await lab.part("train"), await lab.tokens("train")];
   const rows = part.windows.map(({ row }) => row);
-  const options = await optionsOf(lab, params, spec);
+  const options = modelOptions(params, data, spec);
   const settings = settingsOf(params, spec);
   const { patch, actionOffset } = lab.params;
   return await lab.make<TrainingFacts>({
@@ -221,7 +233,10 @@ export async function trainedModel(
 ): Promise<TrainedModel> {
   const made = await training(lab, spec);
   const params = { ...lab.params, ...spec.changes };
-  const model = createWorldModel(lab.gpu, await optionsOf(lab, params, spec));
+  const model = createWorldModel(
+    lab.gpu,
+    modelOptions(params, await lab.tokens("train"), spec),
+  );
   const path = made.file(fileOf(weights));
   model.loadStateDict(await readState(path), path);
   const { facts, digest } = made;
