@@ -23,6 +23,19 @@ export type PairSpec = Omit<ModelSpec, "mode" | "from">;
 /** Models of a pair, those that take longest first. */
 export const MODES: readonly Mode[] = ["diffusion", "direct", "mlp"];
 
+/**
+ * Names a model of a pair. The baseline has no transformer: pairs that differ
+ * in its sizes alone share one.
+ *
+ * @param of which pair
+ * @param mode which of its models
+ */
+export function modelOf({ changes, ...of }: PairSpec, mode: Mode): ModelSpec {
+  if (changes === undefined) return { ...of, mode };
+  const { dim: _, blocks: __, heads: ___, ...others } = changes;
+  return { ...of, mode, changes: mode === "mlp" ? others : changes };
+}
+
 /** Kinds of futures of a pair, those that take longest first. */
 export const PAIR_FUTURES = [
   "guided",
@@ -93,7 +106,7 @@ async function specsOf(
     draws: readonly Draw[],
     rest: Partial<FuturesSpec> = {},
   ): FuturesSpec => ({
-    model: { ...of, mode },
+    model: modelOf(of, mode),
     part: "test",
     draws,
     ...rest,

@@ -10,6 +10,7 @@ import { columnFiles } from "./figures.ts";
 import type { Lab } from "./lab.ts";
 import type { Mode, TrainingFacts } from "./models.ts";
 import {
+  modelOf,
   MODES,
   PAIR_FUTURES,
   PAIR_POINTS,
@@ -65,8 +66,10 @@ export async function runPairs(
   >,
   all: readonly PairSpec[],
 ): Promise<PairResult[]> {
-  const label = ({ recipe, seed }: PairSpec, what: string) =>
-    all.length === 1 ? what : `${recipe} ${seed} ${what}`;
+  const label = ({ recipe, seed, changes = {} }: PairSpec, what: string) =>
+    all.length === 1
+      ? what
+      : [recipe, seed, ...Object.entries(changes).flat(), what].join(" ");
   /** A case for every pair and member of a list. */
   const cases = <Name extends string, T>(name: Name, list: readonly T[]) =>
     all.flatMap((of) =>
@@ -77,7 +80,7 @@ export async function runPairs(
       )
     );
   const facts = await train(
-    cases("mode", MODES).map(({ of, mode }) => ({ ...of, mode })),
+    cases("mode", MODES).map(({ of, mode }) => modelOf(of, mode)),
     (spec) => label(spec, spec.mode),
   );
   await each("sample", cases("kind", PAIR_FUTURES), {
