@@ -12,7 +12,8 @@ import {
   percentileInterval,
 } from "../metrics/statistics.ts";
 import { key } from "../tensor/philox.ts";
-import { type Columns, type Score, WINDOW_METRICS } from "./scores.ts";
+import type { Columns } from "./columns.ts";
+import { type Score, WINDOW_METRICS } from "./metrics.ts";
 
 /** Resamples of scenes, and of seeds beside them. */
 const RESAMPLES = 1000;

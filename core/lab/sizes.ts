@@ -8,25 +8,20 @@ import type { DataFile, FindingTable } from "../experiment/findings.ts";
 import { mean } from "../metrics/statistics.ts";
 import { linePlot } from "../report/plot.ts";
 import { formatNumber } from "../report/table.ts";
+import type { Columns } from "./columns.ts";
 import { columnFiles, type Figure, lossFigure } from "./figures.ts";
 import { gapOver } from "./gaps.ts";
 import type { Lab } from "./lab.ts";
-import type { TrainingFacts } from "./models.ts";
 import {
-  PAIR_POINTS,
-  pairColumns,
-  pairFutures,
-  pairsOf,
-  type PairSpec,
-} from "./pair.ts";
-import { type PairPoints, type PairResult, seedsOf } from "./pair_results.ts";
-import type { LabParams } from "./params.ts";
-import {
-  type Columns,
   type PointScores,
   SCORE_COLUMNS,
   type ScoreColumn,
-} from "./scores.ts";
+} from "./metrics.ts";
+import type { TrainingFacts } from "./models.ts";
+import { PAIR_POINTS, pairFutures, pairsOf, type PairSpec } from "./pair.ts";
+import { type PairPoints, type PairResult, seedsOf } from "./pair_results.ts";
+import { pairColumns } from "./pair_scores.ts";
+import type { LabParams } from "./params.ts";
 import { averagePoint, type PublishedColumn, scoreTable } from "./tables.ts";
 
 /** An operating point of a pair. */
