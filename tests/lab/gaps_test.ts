@@ -1,6 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { gapOver } from "../../core/lab/gaps.ts";
-import { type Columns, WINDOW_METRICS } from "../../core/lab/scores.ts";
+import type { Columns } from "../../core/lab/columns.ts";
+import { WINDOW_METRICS } from "../../core/lab/metrics.ts";
 import { kid } from "../../core/metrics/kid.ts";
 import { standardDeviation } from "../../core/metrics/statistics.ts";
 import { key } from "../../core/tensor/philox.ts";
