@@ -36,7 +36,7 @@ const attentionShader = shaderFamily((variant: AttentionVariant) =>
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor): Tensor {
   const [batch = 0, queries = 0, heads = 0, d = 0] = q.shape;
-  const keys = k.shape[1] ?? 0;
+  const [, keys = 0] = k.shape;
   const wanted = showShape([batch, keys, heads, d]);
   if (
     q.shape.length !== 4 || showShape(k.shape) !== wanted ||

@@ -19,7 +19,7 @@ export interface Plan {
   /** Whether indices must be split. */
   readonly broadcast: boolean;
   /** Lengths of four axes, in Elems. */
-  readonly lengths: readonly number[];
+  readonly lengths: readonly [number, number, number, number];
   /** Steps of each operand along them, in its elements. */
   readonly steps: ByOperand<readonly number[]>;
 }
@@ -41,7 +41,7 @@ export function planBroadcast(
   const strides = present.map((operand) =>
     broadcastStrides(tensors[operand]!.shape, shape)
   );
-  let lengths: number[] = [];
+  const lengths: number[] = [];
   let merged: number[][] = present.map(() => []);
   shape.forEach((length, axis) => {
     if (length === 1) return;
@@ -64,14 +64,16 @@ export function planBroadcast(
     );
   }
   const missing = 4 - lengths.length;
-  lengths = [...new Array<number>(missing).fill(1), ...lengths];
+  const [n0 = 1, n1 = 1, n2 = 1, inner = 1] = [
+    ...new Array<number>(missing).fill(1),
+    ...lengths,
+  ];
   merged = merged.map((own) => [...new Array<number>(missing).fill(0), ...own]);
-  const inner = lengths[3]!;
   const isFlat = missing >= 3;
   const wide = inner % 4 === 0 || isFlat;
   const broadcast = !(isFlat && merged.every((own) => own[3] === 1)) &&
     merged.length > 0;
-  if (wide) lengths[3] = ceilDiv(inner, 4);
+  const n3 = wide ? ceilDiv(inner, 4) : inner;
   const steps: ByOperand<readonly number[]> = {};
   present.forEach((operand, i) => {
     const own = merged[i]!;
@@ -81,10 +83,10 @@ export function planBroadcast(
     );
   });
   return {
-    count: lengths.reduce((n, length) => n * length, 1),
+    count: n0 * n1 * n2 * n3,
     wide,
     broadcast,
-    lengths,
+    lengths: [n0, n1, n2, n3],
     steps,
   };
 }

@@ -116,9 +116,8 @@ export function conv2d(
  */
 function tapsOf(weight: Tensor, isForward: boolean): Tensor {
   const [k, n] = isForward ? [1, 0] as const : [0, 1] as const;
-  const [, , height = 1, width = 1] = weight.shape;
-  const channels = weight.shape[k]!;
-  const columns = weight.shape[n]!;
+  const [outer = 0, inner = 0, height = 0, width = 0] = weight.shape;
+  const [channels, columns] = isForward ? [inner, outer] : [outer, inner];
   if (channels % 4 === 0) {
     return alignRows(
       permute(weight, [2, 3, k, n])
@@ -126,7 +125,7 @@ function tapsOf(weight: Tensor, isForward: boolean): Tensor {
     );
   }
   const rows = alignRows(permute(weight, [2, 3, n, k]));
-  const padded = rows.shape.at(-1)!;
+  const padded = 4 * ceilDiv(channels, 4);
   return alignRows(
     permute(rows.reshape([height * width, columns, padded]), [0, 2, 1])
       .reshape([height * width * padded, columns]),
@@ -265,8 +264,8 @@ function grouped(
   options: Conv2dOptions,
   groups: number,
 ): Tensor {
-  const inputs = x.shape.at(-1)! / groups;
-  const outputs = weight.shape[0]! / groups;
+  const [allOutputs = 0, inputs = 0] = weight.shape;
+  const outputs = allOutputs / groups;
   const results = Array.from({ length: groups }, (_, g) => {
     const part = (tensor: Tensor, axis: number, length: number) =>
       slice(tensor, axis, g * length, (g + 1) * length);

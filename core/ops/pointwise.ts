@@ -260,9 +260,9 @@ function prepare(computation: Computation, guide?: number): Prepared {
   }
   const params: Record<string, number> = {
     count: plan.count,
-    n1: plan.lengths[1]!,
-    n2: plan.lengths[2]!,
-    n3: plan.lengths[3]!,
+    n1: plan.lengths[1],
+    n2: plan.lengths[2],
+    n3: plan.lengths[3],
     p,
     q: numbers.q ?? 0,
     chunk: 1,
@@ -314,7 +314,7 @@ function computeSum(computation: Computation, target: number): Tensor {
     throw new TypeError(`Cannot sum over a number`);
   }
   const { gpu, shader, bindings, params, plan } = prepare(computation, target);
-  const [n0 = 1, n1 = 1, n2 = 1, n3 = 1] = plan.lengths;
+  const [n0, n1, n2, n3] = plan.lengths;
   const steps = plan.steps[OPERANDS[target] ?? "x"] ?? [];
   const isMiddle = plan.wide && n2 > 1 && steps[2] === 0 && steps[3] !== 0 &&
     (n1 === 1 || steps[1] !== 0) && (n0 === 1 || steps[0] !== 0);

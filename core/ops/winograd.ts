@@ -134,7 +134,8 @@ export function winograd(
   const { gpu } = a;
   const [batch, gridHeight, gridWidth, columns] = shape;
   const [sourceHeight, sourceWidth] = source;
-  const channels = weight.shape[isTurned ? 0 : 1]!;
+  const [outer = 0, inner = 0] = weight.shape;
+  const channels = isTurned ? outer : inner;
   checkLoop("conv2d", channels + 16);
   const tilesY = ceilDiv(gridHeight, TILE[0]);
   const tilesX = ceilDiv(gridWidth, TILE[1]);

@@ -140,7 +140,7 @@ export function linePlot(
       y: "y",
       text: () => line.label,
       dx: 8,
-      dy: (places[index] ?? 0) - (ends[index] ?? 0),
+      dy: places[index]! - ends[index]!,
       textAnchor: "start",
       fill: stroke,
     }));
@@ -160,16 +160,16 @@ export function linePlot(
 /** Moves label heights apart, keeping their order. */
 function spread(heights: readonly number[], bottom: number): number[] {
   const order = heights.map((_, index) => index)
-    .sort((a, b) => (heights[a] ?? 0) - (heights[b] ?? 0));
+    .sort((a, b) => heights[a]! - heights[b]!);
   const placed = [...heights];
   let above = -Infinity;
   for (const index of order) {
-    above = Math.max(heights[index] ?? 0, above + LINE_HEIGHT);
+    above = Math.max(heights[index]!, above + LINE_HEIGHT);
     placed[index] = above;
   }
   let below = bottom + LINE_HEIGHT;
   for (const index of order.toReversed()) {
-    below = Math.min(placed[index] ?? 0, below - LINE_HEIGHT);
+    below = Math.min(placed[index]!, below - LINE_HEIGHT);
     placed[index] = below;
   }
   return placed;
