@@ -102,7 +102,7 @@ export interface ArtifactsOptions {
 
 /** Sources that measure, show or wire what others made. */
 const ONLY_LOOKS =
-  /^core\/(report|metrics|experiment|lab\/(scores|pair|pair_results|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
+  /^core\/(report|metrics|experiment|lab\/(scores|pair|pair_results|plan|params|pictures|figures|notes|tables|experiment|sweep|sweep_results|sweep_run|sweep_pictures)\.ts)/;
 
 /** Sources that decide measured numbers, of what is made. */
 const MEASURES = /^core\/(metrics\/|lab\/(scores|pair)\.ts)/;
