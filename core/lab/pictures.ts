@@ -14,7 +14,13 @@ const SHOWN = 4;
 /** Milliseconds that a frame of a film is shown. */
 const FRAME_TIME = 400;
 
-function imagesOf(levels: Uint8Array, size: number): Image[] {
+/**
+ * Parts levels into pictures.
+ *
+ * @param levels (n, size, size, 3)
+ * @param size side in pixels
+ */
+export function imagesOf(levels: Uint8Array, size: number): Image[] {
   const own = size * size * 3;
   return Array.from({ length: levels.length / own }, (_, i) => ({
     width: size,
@@ -23,7 +29,8 @@ function imagesOf(levels: Uint8Array, size: number): Image[] {
   }));
 }
 
-function levelsOf(pixels: Float32Array): Uint8Array {
+/** Rounds values in [0, 1] to levels; others are clipped. */
+export function levelsOf(pixels: Float32Array): Uint8Array {
   return Uint8Array.from(
     pixels,
     (value) => Math.round(255 * Math.min(1, Math.max(0, value))),
@@ -31,7 +38,7 @@ function levelsOf(pixels: Float32Array): Uint8Array {
 }
 
 /** Screen pixels of a frame's pixel: small frames are shown larger. */
-function zoomOf(size: number): number {
+export function zoomOf(size: number): number {
   return size < 128 ? 2 : 1;
 }
 
