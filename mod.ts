@@ -190,6 +190,7 @@ export {
   bootstrapInterval,
   type Interval,
   percentile,
+  type Resampling,
   sceneMeans,
   standardDeviation,
 } from "./core/metrics/statistics.ts";
