@@ -198,6 +198,7 @@ export {
   bootstrapInterval,
   type Interval,
   percentile,
+  type Resampling,
   sceneMeans,
   standardDeviation,
 } from "./core/metrics/statistics.ts";

@@ -18,6 +18,7 @@ import * as results from "../core/lab/pair_results.ts";
 import { labParams, labPresets } from "../core/lab/params.ts";
 import * as sizing from "../core/lab/sizes.ts";
 import { averagePoint } from "../core/lab/tables.ts";
+import { formatNumber } from "../core/report/table.ts";
 import { CAPACITY, capacityGain } from "./paper.ts";
 
 const params = labParams.safeExtend({
@@ -43,7 +44,6 @@ function claimsOf([small, large]: readonly sizing.Size[]): Claim[] {
       ...gapOver(small!.columns, large!.columns, point, metric),
     }))
   );
-  // 6: two metrics of three points.
   const sure = gaps.filter(({ low }) => low > 0).length;
   const worse = gaps.filter(({ high }) => high < 0).length;
   return [
@@ -84,7 +84,7 @@ function findingsOf(
 ): Finding {
   const { recipe } = sizes[0]!.pairs[0]!;
   const kids = sizes.map(({ title, scores: { calibrated } }) =>
-    `${averagePoint(calibrated).kid!.value.toFixed(3)} with ${title}`
+    `${formatNumber(averagePoint(calibrated).kid!.value, 3)} with ${title}`
   );
   return {
     lead: `Recipe ${recipe}: KID of calibrated diffusion ${kids.join(", ")}.`,

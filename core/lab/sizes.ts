@@ -31,6 +31,8 @@ export type PairPoint = keyof typeof PAIR_POINTS;
 export interface Size {
   /** What its rows begin with. */
   readonly name: string;
+  /** Its blocks, in words. */
+  readonly short: string;
   /** What it is called in a sentence. */
   readonly title: string;
   /** Trained values. */
@@ -123,10 +125,12 @@ async function sizeOf(
     point,
     point === "direct" ? direct! : sampled!,
   ]);
+  const short = `${blocks} ${blocks === 1 ? "block" : "blocks"}`;
   const size = `${(parameters / 1e6).toPrecision(2)} M`;
   return {
     name,
-    title: `${blocks} ${blocks === 1 ? "block" : "blocks"} (${size})`,
+    short,
+    title: `${short} (${size})`,
     parameters,
     losses: Object.fromEntries(own),
     scores,
@@ -205,7 +209,7 @@ export function sizeTable(
     Object.fromEntries(
       rows.map((
         row,
-      ) => [nameOf(row), `${PAIR_POINTS[row.point]}, ${row.size.title}`]),
+      ) => [nameOf(row), `${PAIR_POINTS[row.point]}, ${row.size.short}`]),
     ),
     Object.fromEntries(
       rows.map((row) => [
@@ -264,7 +268,7 @@ export function gapTable(
     rows: points.flatMap((point) =>
       steps.map(({ from, to }) => ({
         name: `${to.name}-${point}`,
-        title: `${PAIR_POINTS[point]}, ${from.title} to ${to.title}`,
+        title: `${PAIR_POINTS[point]}, ${from.short} to ${to.short}`,
         cells: Object.fromEntries(metrics.map((metric) => {
           const { seeds: _, ...gap } = gapOver(
             from.columns,
@@ -315,9 +319,9 @@ export function sizeFigure(
  * @param sizes from small to large
  */
 export function sizeLosses(sizes: readonly Size[]): Figure {
-  const curves = sizes.flatMap(({ title, training }) =>
+  const curves = sizes.flatMap(({ short, training }) =>
     (["direct", "diffusion"] as const)
-      .map((mode) => [`${mode}, ${title}`, training[mode]] as const)
+      .map((mode) => [`${mode}, ${short}`, training[mode]] as const)
   );
   const seed = sizes[0]!.pairs[0]!.seed;
   return lossFigure(Object.fromEntries(curves), `Training loss, seed ${seed}.`);
