@@ -19,16 +19,19 @@ import * as sweep from "../core/lab/sweep.ts";
 import { sweepPictures } from "../core/lab/sweep_pictures.ts";
 import * as run from "../core/lab/sweep_run.ts";
 import * as results from "../core/lab/sweep_results.ts";
-import * as paper from "./paper.ts";
+import { ACTION_USE, CONTROL, SWEEP_TABLE, SWEEP_VALUES } from "./paper.ts";
 
 const { above, below, claim } = claims;
 
 /**
  * Least mean rank correlation that counts as following the steering. Of five
  * values in an order by chance it has deviation 1 / sqrt(5 - 1) a scene, 0.08
- * over 40 scenes: a quarter is three of these. It was set before any run.
+ * over 40 scenes: a quarter is three of these.
  */
 const FOLLOWS = 0.25;
+
+/** Part of the commanded steering that the probe must see: half of it. */
+const STRENGTH = 0.5;
 
 /** Share of scenes that all but a few must reach; the paper has all of 18. */
 const NEARLY_ALL = 0.9;
@@ -40,7 +43,6 @@ function claimsOf(
 ): claims.Claim[] {
   const [direct, plain] = [by.direct!, by["diffusion-1"]!];
   const guided = by[`diffusion-${guidance}`]!;
-  const { CONTROL } = paper;
   const gap = (of: (scores: results.SweepScores) => readonly number[]) =>
     results.pairedGap(of(guided), of(plain), plain.shift.scenes, seed);
   const shifted = "by whole-pixel shifts of the scenes that shift";
@@ -58,6 +60,12 @@ function claimsOf(
       `The same ${probed}, of all scenes`,
       plain.probe.all,
       above(FOLLOWS),
+    ),
+    claim(
+      "strength",
+      "And by how much (not in the paper): slope of what the probe sees",
+      plain.probe.slope,
+      above(STRENGTH),
     ),
     claim(
       "sign",
@@ -113,25 +121,16 @@ async function findingsOf(
   return {
     claims: claimsOf(by, guidances, seed),
     tables: {
-      sweeps: results.sweepTable(
-        rows,
-        paper.SWEEP_TABLE,
-        `Figure 9: steering and the frame at t+${horizon}, of equal noise`,
-      ),
+      sweeps: results.sweepTable(rows, SWEEP_TABLE, horizon),
       actions: results.actionUseTable(
         used,
-        paper.ACTION_USE,
+        ACTION_USE,
         seed,
-        "Use of actions: 1 - cosine of normalized tokens",
-        `Other steering: ${lab.params.steerChange} more in all frames. Equal noise.`,
+        lab.params.steerChange,
       ),
     },
     figures: {
-      figure9: results.sweepFigure(
-        rows,
-        paper.SWEEP_TABLE,
-        "Figure 9: rank correlation of steering and response, mean over scenes; bars are 95 % bootstrap intervals over scenes, diamonds the paper's.",
-      ),
+      figure9: results.sweepFigure(rows, SWEEP_TABLE),
     },
     media: await sweepPictures(lab, shown),
     data: { responses: results.sweepFile(values, swept) },
@@ -158,7 +157,7 @@ export const controllability = labExperiment({
     },
     demo: {
       ...labPresets.demo,
-      values: [...paper.SWEEP_VALUES],
+      values: [...SWEEP_VALUES],
       guidances: [1, 2, 3],
       sweeps: 40,
       sweepSteps: 20,
@@ -168,7 +167,7 @@ export const controllability = labExperiment({
     },
     paper: {
       ...labPresets.paper,
-      values: [...paper.SWEEP_VALUES],
+      values: [...SWEEP_VALUES],
       guidances: [1, 2, 3], // published data
       sweeps: 40, // Section 5.5
       sweepSteps: 50,

@@ -9,7 +9,7 @@ import type { DataFile, FindingTable } from "../experiment/findings.ts";
 import { leastSquaresLine, sweepCorrelation } from "../metrics/spearman.ts";
 import { bootstrapInterval, mean } from "../metrics/statistics.ts";
 import { type Bar, barPlot } from "../report/plot.ts";
-import { tableToCsv } from "../report/table.ts";
+import { formatNumber, tableToCsv } from "../report/table.ts";
 import type { Figure } from "./figures.ts";
 import type { ActionUse, SweepKind, SweepResponses } from "./sweep.ts";
 import type { PublishedColumn } from "./tables.ts";
@@ -40,6 +40,18 @@ export interface SweepScore {
 /** Scores of one model by measure. */
 export type SweepScores = Readonly<Record<SweepMeasure, SweepScore>>;
 
+/**
+ * Largest range of a sweep's responses that counts as no change: pixels, pixels,
+ * and normalized steering. The published one is any whole pixel. The others need
+ * one as well, since ranks know no size: networks after four training steps
+ * reach correlations of 0.67 by 5e-4 pixels and 1e-8 of steering.
+ */
+const RESOLUTION: Readonly<Record<SweepMeasure, number>> = {
+  shift: 0,
+  subpixel: 1e-2,
+  probe: 1e-3,
+};
+
 /** The mean with its bootstrap interval over scenes; null of nothing. */
 function meanOf(
   values: readonly number[],
@@ -55,12 +67,14 @@ function meanOf(
 
 /**
  * Scores how a measure follows the steering. A sweep is valid if its responses
- * are not all equal; intervals are of 95 %, by bootstrap over scenes.
+ * differ by more than `resolution`; intervals are of 95 %, by bootstrap over
+ * scenes.
  *
  * @param values (K) steering, not all equal
  * @param responses (K) of each sweep, at least one
  * @param scenes scene of each sweep
  * @param seed of the bootstrap
+ * @param resolution largest range of responses that counts as no change
  * @throws {RangeError} if there is no sweep, the steering is constant, numbers
  *   differ, or a value is not finite
  */
@@ -69,13 +83,21 @@ export function sweepScore(
   responses: readonly (readonly number[])[],
   scenes: readonly string[],
   seed: number,
+  resolution = 0,
 ): SweepScore {
   if (responses.length !== scenes.length) {
     throw new RangeError(
       `Cannot score ${responses.length} sweeps: scenes are given for ${scenes.length}`,
     );
   }
-  const { perScene, valid } = sweepCorrelation(values, responses);
+  const { perScene, valid } = sweepCorrelation(
+    values,
+    responses.map((list) =>
+      Math.max(...list) - Math.min(...list) > resolution
+        ? list
+        : list.map(() => 0)
+    ),
+  );
   const perSweep = Array.from(perScene, (rho) => Number.isNaN(rho) ? 0 : rho);
   const some = [...perScene.keys()].filter((i) => !Number.isNaN(perScene[i]!));
   const own = some.map((i) => perSweep[i]!);
@@ -108,7 +130,13 @@ export function sweepScores(
 ): SweepScores {
   const scenes = seeds.flatMap((one) => one.scenes);
   const of = (measure: SweepMeasure) =>
-    sweepScore(values, seeds.flatMap((one) => one[measure]), scenes, seed);
+    sweepScore(
+      values,
+      seeds.flatMap((one) => one[measure]),
+      scenes,
+      seed,
+      RESOLUTION[measure],
+    );
   return { shift: of("shift"), subpixel: of("subpixel"), probe: of("probe") };
 }
 
@@ -249,12 +277,12 @@ function cellOf({ value, low, high, n }: Quantity) {
  * @param rows models
  * @param published the paper's numbers by column: `rho`, `valid`, `positive`,
  *   `all`
- * @param title above it
+ * @param horizon H
  */
 export function sweepTable(
   rows: readonly SweepRow[],
   published: Readonly<Record<string, PublishedColumn>>,
-  title: string,
+  horizon: number,
 ): FindingTable {
   const columns = {
     rho: "Rank correlation, shift, scenes that shift",
@@ -265,18 +293,19 @@ export function sweepTable(
     subpixel: "Rank correlation, sub-pixel shift",
     probe: "Rank correlation, probe",
     probePositive: "Share above 0, probe",
+    probeValid: "Scenes that change, probe",
     slope: "Slope, probe: 1 as commanded",
   };
   const higher = new Set(["rho", "positive", "all", "subpixel", "probe"]);
   return {
-    title,
+    title: `Steering and the frame at t+${horizon}, of equal noise`,
     note:
       "A shift is that of the last frame against the one of the middle steering, positive to the right: where things go when the car turns left. It is in whole pixels as published, but for two columns; scenes without any are left out of the first and the third column. Intervals: 95 % bootstrap over scenes.",
     head: "Model",
     columns: Object.entries(columns).map(([name, title]) => ({
       name,
       title,
-      decimals: name === "valid" ? 0 : 3,
+      decimals: /valid$/i.test(name) ? 0 : 3,
       ...(higher.has(name) ? { direction: "higher" as const } : {}),
       ...published[name],
     })),
@@ -292,6 +321,7 @@ export function sweepTable(
         subpixel: cellOf(subpixel.all),
         probe: cellOf(probe.all),
         probePositive: cellOf(probe.positive),
+        probeValid: { value: probe.valid, n: probe.scenes.length },
         slope: cellOf(probe.slope),
       },
     })),
@@ -303,12 +333,10 @@ export function sweepTable(
  *
  * @param rows models
  * @param published the paper's numbers by column of {@linkcode sweepTable}
- * @param caption below it
  */
 export function sweepFigure(
   rows: readonly SweepRow[],
   published: Readonly<Record<string, PublishedColumn>>,
-  caption: string,
 ): Figure {
   const panels: [
     string,
@@ -335,7 +363,11 @@ export function sweepFigure(
     })
   );
   const label = "Rank correlation of steering and response";
-  return { svg: barPlot(bars, { label, title: label }), caption };
+  return {
+    svg: barPlot(bars, { label, title: label }),
+    caption:
+      "Rank correlation of steering and response, mean over scenes; bars are 95 % bootstrap intervals over scenes, diamonds the paper's.",
+  };
 }
 
 /**
@@ -345,15 +377,13 @@ export function sweepFigure(
  * @param rows seeds of each model, at least one
  * @param published the paper's numbers by column
  * @param seed of the bootstrap
- * @param title above it
- * @param note what a reader must know
+ * @param change added to the steering, normalized
  */
 export function actionUseTable(
   rows: readonly SweepModel<ActionUse>[],
   published: Readonly<Record<string, PublishedColumn>>,
   seed: number,
-  title: string,
-  note: string,
+  change: number,
 ): FindingTable {
   const steps = Object.keys(rows[0]?.seeds[0]?.perturbed ?? {}).map(Number);
   const kinds = {
@@ -369,8 +399,10 @@ export function actionUseTable(
     }))
   );
   return {
-    title,
-    note,
+    title: "Use of actions: 1 - cosine of normalized tokens",
+    note: `Futures of equal noise. Other steering: ${
+      formatNumber(change)
+    } more in all frames.`,
     head: "Model",
     columns: columns.map(({ name, title }) => ({
       name,

@@ -1,17 +1,23 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
+import { SMOKE_CACHE } from "../support/smoke_cache.ts";
 import { taskFlags } from "../support/task_flags.ts";
 
 const root = fromFileUrl(new URL("../..", import.meta.url));
 
+/** Folder of the run that is neither stopped nor killed. */
+const WHOLE = "frontier";
+
 /** Starts the smoke preset as the task does, in its sandbox. */
 function start(folder: string, ...args: string[]): Deno.ChildProcess {
+  const isWhole = folder === `.test/${WHOLE}`;
+  const cache = isWhole ? SMOKE_CACHE : `${folder}/data`;
   return new Deno.Command("deno", {
     cwd: root,
     args: [
-      ...taskFlags("exp:frontier", { writeOnly: folder }),
+      ...taskFlags("exp:frontier", { writeOnly: `${folder},${cache}` }),
       ...["--preset", "smoke"],
-      ...["--out", `${folder}/runs`, "--cache", `${folder}/data`],
+      ...["--out", `${folder}/runs`, "--cache", cache],
       ...args,
     ],
     stdout: "piped",
@@ -72,7 +78,8 @@ async function tables(
 }
 
 Deno.test("frontier runs in its sandbox, goes on after a kill to equal tables, and is not computed twice", async () => {
-  const folder = await folderOf("frontier");
+  const folder = await folderOf(WHOLE);
+  await Deno.mkdir(join(root, SMOKE_CACHE), { recursive: true });
   const whole = await finish(start(folder));
   assertEquals(whole.code, 0, whole.stderr);
   assertMatch(whole.stdout, /The report is .*report\.html/);
