@@ -32,8 +32,13 @@ export interface TrainingSettings {
 
 /** What is trained, on what, and how. */
 export interface WorldTraining {
-  /** The model; its weights are those to start from. */
+  /** The model. */
   readonly model: WorldModel;
+  /**
+   * Weights to start from, and averages, too: those of a training before, for
+   * a fine-tuning. Default the model's.
+   */
+  readonly from?: StateDict;
   /** Tokens. */
   readonly data: WindowTokens;
   /** Rows of the present frames of the training windows. */
@@ -68,15 +73,16 @@ function rate(settings: TrainingSettings, step: number, steps: number): number {
  * same bits as one that was not.
  *
  * @param gpu device
- * @param training model, windows, settings
+ * @param training model, first weights, windows, settings
  * @param hooks checkpoint and progress
  * @returns curve and weights, or undefined if it was asked to stop
+ * @throws {TypeError} if the first weights do not fit the model
  * @throws {Error} if the loss is no longer finite, or the checkpoint belongs
  *   to other settings
  */
 export async function trainWorldModel(
   gpu: Gpu,
-  { model, data, rows, settings }: WorldTraining,
+  { model, from, data, rows, settings }: WorldTraining,
   hooks: TrainingHooks,
 ): Promise<TrainedWeights | undefined> {
   const { batch, seed, actionDropout } = settings;
@@ -91,6 +97,7 @@ export async function trainWorldModel(
     }
     return rows[order[sample % rows.length] ?? 0] ?? 0;
   };
+  if (from !== undefined) model.loadStateDict(from);
   const ema = settings.ema > 0
     ? new Ema(model.weights, settings.ema)
     : undefined;

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createWorldModel } from "../../core/models/world_model.ts";
 import type { StateDict } from "../../core/nn/module.ts";
 import { key } from "../../core/tensor/philox.ts";
@@ -52,7 +52,12 @@ const SIZES = { horizon: 2, tokens: 4, patchDim: 16, dim: 16, blocks: 1 };
 /** A short training from the same initial weights, and what it left. */
 async function train(
   settings: Partial<TrainingSettings>,
-  options: { readonly from?: StateDict; readonly seed?: number } = {},
+  options: {
+    readonly from?: StateDict;
+    readonly seed?: number;
+    /** Stops after so many steps, then goes on. */
+    readonly stop?: number;
+  } = {},
 ) {
   const gpu = await testGpu();
   using folder = tinyFolder();
@@ -71,11 +76,18 @@ async function train(
     settings: { ...SETTINGS, ...settings },
     ...(options.from ? { from: options.from } : {}),
   };
-  const weights = await trainWorldModel(gpu, training, {
+  const hooks = {
     checkpoint: `${folder.path}/checkpoint.safetensors`,
     digest: "a",
     progress: () => {},
-  });
+  };
+  let steps = 0;
+  if (options.stop !== undefined) {
+    const shouldStop = () => ++steps === options.stop;
+    const none = await trainWorldModel(gpu, training, { ...hooks, shouldStop });
+    assertEquals(none, undefined);
+  }
+  const weights = await trainWorldModel(gpu, training, hooks);
   assert(weights !== undefined);
   return { ...weights, first, left: await model.stateDict() };
 }
@@ -106,5 +118,26 @@ Deno.test("trainWorldModel leaves the raw weights in the model and the averages 
   // A buffer is in both.
   assert(
     "fourier.freqs" in averaged.last && "fourier.freqs" in averaged.average!,
+  );
+});
+
+Deno.test("trainWorldModel starts from given weights and their average, also when it goes on", async () => {
+  const before = await train({});
+  const from = before.average!;
+  const name = "dit.blocks.0.mlp.0.weight";
+  const tuned = await train({ samples: 16 }, { from, seed: 7 });
+  assertEquals(await train({ samples: 16 }, { from, seed: 8, stop: 2 }), {
+    ...tuned,
+    first: (await train({ samples: 0 }, { seed: 8 })).first,
+  });
+  // Without a step the weights are those given, the average is, too.
+  const none = await train({ samples: 0 }, { from, seed: 7 });
+  assertEquals(none.last, from);
+  assertEquals(none.average, from);
+  assert(tuned.last[name]!.data.some((x, i) => x !== from[name]!.data[i]));
+  await assertRejects(
+    () => train({}, { from: { ...from, [name]: from["fourier.freqs"]! } }),
+    TypeError,
+    `into WorldModel: misshaped ${name} is (4), needed (64, 16)`,
   );
 });
