@@ -194,6 +194,27 @@ export class DemoFeatureNet extends Module {
   }
 
   /**
+   * Computes feature maps: the last one of each of four resolutions.
+   *
+   * @param images (B, 64, 64, 3) in [0, 1]
+   * @param mode whether the batch's moments are used
+   * @returns (B, 32, 32, 24), (B, 16, 16, 64), (B, 8, 8, 128), (B, 4, 4, 192)
+   * @throws {RangeError} if the shape does not fit
+   */
+  stages(images: Tensor, mode: BlockMode = {}): Tensor[] {
+    checkImages("DemoFeatureNet", images, SIDE);
+    const [first, second, third] = this.stem;
+    const x = sub(mul(images, 2), 1);
+    const stem = second.forward(first.forward(x, mode), mode);
+    const halved = third.forward(maxPool2d(stem, { kernel: 2 }), mode);
+    const a = this.a.forward(halved, mode);
+    const reduced = this.reduction1.forward(padEnd(a), mode); // (B, 8, 8, 136)
+    const c = this.c.forward(reduced, mode);
+    const last = this.reduction2.forward(padEnd(c), mode); // (B, 4, 4, 224)
+    return [stem, a, c, this.e.forward(last, mode)];
+  }
+
+  /**
    * Computes features before they are scaled.
    *
    * @param images (B, 64, 64, 3) in [0, 1]
@@ -202,16 +223,7 @@ export class DemoFeatureNet extends Module {
    * @throws {RangeError} if the shape does not fit
    */
   features(images: Tensor, mode: BlockMode = {}): Tensor {
-    checkImages("DemoFeatureNet", images, SIDE);
-    const [first, second, third] = this.stem;
-    let x = sub(mul(images, 2), 1);
-    x = second.forward(first.forward(x, mode), mode); // (B, 32, 32, 24)
-    x = third.forward(maxPool2d(x, { kernel: 2 }), mode); // (B, 16, 16, 32)
-    x = this.a.forward(x, mode);
-    x = this.reduction1.forward(padEnd(x), mode); // (B, 8, 8, 136)
-    x = this.c.forward(x, mode);
-    x = this.reduction2.forward(padEnd(x), mode); // (B, 4, 4, 224)
-    return globalAvgPool2d(this.e.forward(x, mode));
+    return globalAvgPool2d(this.stages(images, mode)[3]!);
   }
 
   /**

@@ -11,6 +11,10 @@ const KNOWN: readonly (readonly [mark: RegExp, network: string])[] = [
   [/layer\.0\.attention\.query\.weight$/, "V-JEPA 2"],
   [/(^|\.)Mixed_7c\.branch_pool\.conv\.weight$/, "Inception-v3"],
   [/(^|\.)stem\.0\.conv\.weight$/, "the demo's feature network"],
+  [/(^|\.)net\.slice1\.0\.weight$/, "LPIPS"],
+  [/(^|\.)lin0\.model\.1\.weight$/, "the linear heads of LPIPS"],
+  [/(^|\.)features\.28\.weight$/, "VGG16 (torchvision)"],
+  [/(^|\.)features\.0\.weight$/, "AlexNet or another VGG (torchvision)"],
   [/(^|\.)blocks\.0\.attn\.qkv\.weight$/, "a ViT (timm)"],
   [/layer\.0\.attention\.attention\.query\.weight$/, "a ViT (Hugging Face)"],
 ];

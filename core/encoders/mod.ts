@@ -157,3 +157,36 @@ export const SD_VAE_FILE: PublishedFile = {
   from:
     "diffusion_pytorch_model.safetensors of stabilityai/sd-vae-ft-mse, Hugging Face",
 };
+
+/** The weights of LPIPS by backbone: the convolutions and the heads. */
+export const LPIPS_FILES: Readonly<
+  Record<
+    "alex" | "vgg",
+    { readonly backbone: PublishedFile; readonly heads: PublishedFile }
+  >
+> = {
+  alex: {
+    backbone: {
+      file: "alexnet-owt-7be5be79.pth",
+      from: "alexnet-owt-7be5be79.pth of torchvision",
+      sha256: "7be5be79",
+    },
+    heads: {
+      file: "lpips_alex.pth",
+      from:
+        "lpips/weights/v0.1/alex.pth of richzhang/PerceptualSimilarity, or of the Python package lpips",
+    },
+  },
+  vgg: {
+    backbone: {
+      file: "vgg16-397923af.pth",
+      from: "vgg16-397923af.pth of torchvision",
+      sha256: "397923af",
+    },
+    heads: {
+      file: "lpips_vgg.pth",
+      from:
+        "lpips/weights/v0.1/vgg.pth of richzhang/PerceptualSimilarity, or of the Python package lpips",
+    },
+  },
+};

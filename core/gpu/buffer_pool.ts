@@ -20,6 +20,18 @@ const ROW_PADDING = 4;
 /** Free memory above which buffers are destroyed instead of kept, in bytes. */
 const KEEP_FREE = 2 ** 30;
 
+/**
+ * Batches after which a buffer that nothing took again is destroyed: what
+ * another stage of an experiment needs is not what the last one needed.
+ */
+const WAITS = 64;
+
+/** Something free, and the batch in which it became so. */
+interface Waiting<T> {
+  readonly item: T;
+  readonly since: number;
+}
+
 /** Device memory in use, as {@linkcode Gpu.memory} reports it. */
 export interface Memory {
   /** Storages that are not freed. */
@@ -42,8 +54,8 @@ export interface Memory {
 export class BufferPool {
   readonly #gpu: Gpu;
   readonly #budget: number;
-  readonly #free: Map<number, Block[]> = new Map();
-  readonly #freeTexels: Map<string, TexelCopy[]> = new Map();
+  readonly #free: Map<number, Waiting<Block>[]> = new Map();
+  readonly #freeTexels: Map<string, Waiting<TexelCopy>[]> = new Map();
   #live = 0;
   #liveBytes = 0;
   #freeBytes = 0;
@@ -88,7 +100,7 @@ export class BufferPool {
         `Cannot create ${label}: it takes ${rounded} bytes, this adapter binds at most ${most}; split it along its first axis`,
       );
     }
-    const reused = this.#free.get(rounded)?.pop();
+    const reused = this.#free.get(rounded)?.pop()?.item;
     if (reused !== undefined) this.#freeBytes -= rounded;
     const block = reused ?? this.#make(rounded, label);
     this.#live++;
@@ -125,7 +137,7 @@ export class BufferPool {
   releaseBlock(block: Block): void {
     this.#liveBytes -= block.bytes;
     this.#freeBytes += block.bytes;
-    push(this.#free, block.bytes, block);
+    this.#wait(this.#free, block.bytes, block);
   }
 
   /**
@@ -139,7 +151,7 @@ export class BufferPool {
       copy.version = -1;
       const { texture } = copy;
       this.#freeBytes += texelBytes(texture);
-      push(this.#freeTexels, texelKey(texture), copy);
+      this.#wait(this.#freeTexels, texelKey(texture), copy);
     }
     storage.texels.clear();
   }
@@ -163,7 +175,7 @@ export class BufferPool {
       );
     }
     const reused = this.#freeTexels.get(texelKey({ width, height, format }))
-      ?.pop();
+      ?.pop()?.item;
     if (reused !== undefined) {
       this.#freeBytes -= texelBytes(reused.texture);
       return reused;
@@ -179,32 +191,54 @@ export class BufferPool {
     return { texture, view, id: this.#nextId++, version: -1 };
   }
 
-  /** Destroys waiting buffers if they are many. Called between batches. */
-  trim(): void {
-    if (this.#freeBytes > Math.min(KEEP_FREE, this.#budget / 2)) {
-      this.#destroyFree();
-    }
+  #wait<K, T>(map: Map<K, Waiting<T>[]>, key: K, item: T): void {
+    const waiting = { item, since: this.#gpu.recorder.batch };
+    const list = map.get(key);
+    if (list === undefined) map.set(key, [waiting]);
+    else list.push(waiting);
   }
 
-  #destroyFree(): void {
-    for (const blocks of this.#free.values()) {
-      for (const { buffer } of blocks) buffer.destroy();
+  /**
+   * Destroys waiting buffers if they are many, and those that wait for long.
+   * Called between batches.
+   */
+  trim(): void {
+    const { batch } = this.#gpu.recorder;
+    if (this.#freeBytes > Math.min(KEEP_FREE, this.#budget / 2)) {
+      this.#destroyFree();
+    } else if (batch % WAITS === 0) this.#destroyFree(batch - WAITS);
+  }
+
+  /** Destroys what waits since a batch, or all that waits. */
+  #destroyFree(since = Infinity): void {
+    let bytes = 0;
+    for (const { buffer, bytes: own } of taken(this.#free, since)) {
+      buffer.destroy();
+      bytes += own;
     }
-    for (const copies of this.#freeTexels.values()) {
-      for (const { texture } of copies) texture.destroy();
+    for (const { texture } of taken(this.#freeTexels, since)) {
+      texture.destroy();
+      bytes += texelBytes(texture);
     }
-    this.#free.clear();
-    this.#freeTexels.clear();
-    this.#bytes -= this.#freeBytes;
-    this.#freeBytes = 0;
+    if (bytes === 0) return;
+    this.#bytes -= bytes;
+    this.#freeBytes -= bytes;
     this.#gpu.forgetBindGroups();
   }
 }
 
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
+/** Takes out what waits since a batch at least. */
+function taken<K, T>(map: Map<K, Waiting<T>[]>, since: number): T[] {
+  const all: T[] = [];
+  for (const [key, list] of map) {
+    const kept = list.filter((waiting) => waiting.since > since);
+    for (const waiting of list) {
+      if (waiting.since <= since) all.push(waiting.item);
+    }
+    if (kept.length > 0) map.set(key, kept);
+    else map.delete(key);
+  }
+  return all;
 }
 
 function texelKey(

@@ -309,6 +309,41 @@ export function triangularFactor(
 }
 
 /**
+ * The Cholesky factor L of a symmetric positive definite matrix A = L L^T.
+ *
+ * Source: Golub & Van Loan, section 4.2.
+ *
+ * @param matrix (n, n) in row-major order, of which the lower triangle is read;
+ *   not changed
+ * @param n order
+ * @returns (n, n), zero above the diagonal
+ * @throws {RangeError} if the length does not fit, a value is not finite, or
+ *   the matrix is not positive definite
+ */
+export function choleskyFactor(
+  matrix: Float64Array,
+  n: number,
+): Float64Array {
+  checkMatrix("Cholesky factor", matrix, n, n);
+  const factor = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    const row = factor.subarray(i * n, (i + 1) * n);
+    for (let j = 0; j <= i; j++) {
+      let rest = matrix[i * n + j]!;
+      for (let k = 0; k < j; k++) rest -= row[k]! * factor[j * n + k]!;
+      if (j < i) row[j] = rest / factor[j * n + j]!;
+      else if (rest > 0) row[i] = Math.sqrt(rest);
+      else {
+        throw new RangeError(
+          `Cannot find the Cholesky factor of a (${n}, ${n}) matrix: it is not positive definite, pivot ${i} is ${rest}`,
+        );
+      }
+    }
+  }
+  return factor;
+}
+
+/**
  * Scalar products of all rows of one matrix with all rows of another, a b^T.
  *
  * @param a (n, width) in row-major order

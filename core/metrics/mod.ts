@@ -5,11 +5,15 @@
  */
 
 export * from "./cosine.ts";
+export * from "./energy.ts";
 export * from "./features.ts";
 export * from "./fid.ts";
 export * from "./kid.ts";
 export * from "./linalg.ts";
+export * from "./motion.ts";
 export * from "./neighbors.ts";
 export * from "./sharpness.ts";
+export * from "./shift.ts";
+export * from "./spearman.ts";
 export * from "./ssim.ts";
 export * from "./statistics.ts";

@@ -10,7 +10,14 @@ import { z } from "zod";
 import { AutoencoderKL } from "../../core/encoders/autoencoder_kl.ts";
 import type { WeightSource } from "../../core/encoders/frozen.ts";
 import {
+  LPIPS_ALEX,
+  LPIPS_VGG16,
+  LpipsBackbone,
+  LpipsHeads,
+} from "../../core/encoders/lpips.ts";
+import {
   encoders,
+  LPIPS_FILES,
   type PublishedFile,
   SD_VAE_FILE,
 } from "../../core/encoders/mod.ts";
@@ -57,11 +64,33 @@ function listed(): Listed[] {
     title: "Stable Diffusion's VAE, for ./run vae and exp:frontier --vae",
     file: SD_VAE_FILE,
     create: () => new AutoencoderKL(),
+  }, {
+    name: "lpips_alex",
+    title: "LPIPS: the convolutions of AlexNet",
+    file: LPIPS_FILES.alex.backbone,
+    create: () => new LpipsBackbone(LPIPS_ALEX),
+  }, {
+    name: "lpips_alex_lin",
+    title: "LPIPS: the linear heads for AlexNet",
+    file: LPIPS_FILES.alex.heads,
+    create: () => new LpipsHeads(LPIPS_ALEX),
+  }, {
+    name: "lpips_vgg",
+    title: "LPIPS: the convolutions of VGG16",
+    file: LPIPS_FILES.vgg.backbone,
+    create: () => new LpipsBackbone(LPIPS_VGG16),
+  }, {
+    name: "lpips_vgg_lin",
+    title: "LPIPS: the linear heads for VGG16",
+    file: LPIPS_FILES.vgg.heads,
+    create: () => new LpipsHeads(LPIPS_VGG16),
   }];
 }
 
 function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
+  return bytes < 1e5
+    ? `${(bytes / 1e3).toFixed(1)} kB`
+    : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /** What is to be said of a file, and whether it is wrong. */

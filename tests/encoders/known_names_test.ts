@@ -5,6 +5,11 @@ import {
   isDemoFeatures,
 } from "../../core/encoders/demo_features.ts";
 import type { WeightSource } from "../../core/encoders/frozen.ts";
+import {
+  LPIPS_VGG16,
+  LpipsBackbone,
+  LpipsHeads,
+} from "../../core/encoders/lpips.ts";
 import { encoders } from "../../core/encoders/mod.ts";
 import { openAutoencoder } from "../../core/encoders/open_autoencoder.ts";
 import { readState } from "../../core/encoders/frozen.ts";
@@ -67,6 +72,8 @@ const networks: Record<string, [Module & Checks, string]> = {
   "VJepa2 alone": [encoders.vjepa2!.create(), ""],
   VqganEncoder: [encoders.vq_track!.create(), "encoder."],
   InceptionV3: [encoders.inception_v3!.create(), ""],
+  LpipsBackbone: [new LpipsBackbone(LPIPS_VGG16), ""],
+  LpipsHeads: [new LpipsHeads(LPIPS_VGG16), ""],
 };
 
 interface Checks {

@@ -520,7 +520,9 @@ Deno.test("weights lists every network and says which file is wrong", async () =
   );
   const { code, stdout } = await task("weights", folder, "--weights", folder);
   assertEquals(code, 1);
-  for (const name of [...Object.keys(encoders), "sd_vae"]) {
+  const lpips = ["alex", "alex_lin", "vgg", "vgg_lin"]
+    .map((name) => `lpips_${name}`);
+  for (const name of [...Object.keys(encoders), "sd_vae", ...lpips]) {
     assert(stdout.includes(`\n${name} `) || stdout.startsWith(name), name);
   }
   assertMatch(

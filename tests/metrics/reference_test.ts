@@ -1,5 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
-import { readSafetensors } from "../../core/formats/safetensors.ts";
+import { assertEquals } from "@std/assert";
 import { rowCosines } from "../../core/metrics/cosine.ts";
 import { fid } from "../../core/metrics/fid.ts";
 import { kid, kidInterval } from "../../core/metrics/kid.ts";
@@ -15,64 +14,21 @@ import {
   percentile,
   standardDeviation,
 } from "../../core/metrics/statistics.ts";
+import { Fixture64 } from "../support/fixture64.ts";
 
 // Results of NumPy, SciPy and PyTorch in float64, by fixtures/torch/metrics.py.
 
-interface Array64 {
-  readonly shape: readonly number[];
-  readonly data: Float64Array;
-}
+const fixture = await Fixture64.read("metrics");
 
-async function readAll(): Promise<(name: string) => Array64> {
-  const url = new URL(
-    "../../fixtures/torch/metrics.safetensors",
-    import.meta.url,
-  );
-  using file = await readSafetensors(url);
-  const entries = new Map<string, Array64>();
-  for (const name of file.names) {
-    const { dtype, shape, bytes } = await file.read(name);
-    const memory = bytes.slice().buffer;
-    const data = dtype === "F64"
-      ? new Float64Array(memory)
-      : Float64Array.from(new Float32Array(memory));
-    entries.set(name, { shape, data });
-  }
-  return (name) => {
-    const entry = entries.get(name);
-    assert(entry !== undefined, `the fixture has no "${name}"`);
-    return entry;
-  };
-}
-
-const fixture = await readAll();
-
-/** Largest difference, relative to the largest wanted value. */
-function errorOf(got: ArrayLike<number>, wanted: Float64Array): number {
-  assertEquals(got.length, wanted.length);
-  const scale = Math.max(...wanted.map(Math.abs));
-  return Math.max(...wanted.map((x, i) => Math.abs(x - got[i]!))) / scale;
-}
-
-function assertClose(
-  got: ArrayLike<number>,
-  name: string,
-  tolerance: number,
-): void {
-  const error = errorOf(got, fixture(name).data);
-  assert(
-    error <= tolerance,
-    `"${name}" is off by ${error}, more than ${tolerance}`,
-  );
-}
+const assertClose = fixture.assertClose.bind(fixture);
 
 function features(name: string) {
-  const { shape, data } = fixture(name);
+  const { shape, data } = fixture.get(name);
   return { data, width: shape[1]! };
 }
 
 function layout(name: string) {
-  const [, height, width, channels] = fixture(name).shape;
+  const [, height, width, channels] = fixture.get(name).shape;
   return { height: height!, width: width!, channels: channels! };
 }
 
@@ -108,7 +64,7 @@ Deno.test("kid of one subset of all images is NumPy's discrepancy", () => {
 
 for (const set of ["rgb", "grey"]) {
   Deno.test(`ssimPerImage agrees with SciPy's filters on ${set} images, whole, cropped and small`, () => {
-    const [a, b] = [fixture(`${set}.a`).data, fixture(`${set}.b`).data];
+    const [a, b] = [fixture.get(`${set}.a`).data, fixture.get(`${set}.b`).data];
     const size = layout(`${set}.a`);
     const unit = { ...size, dataRange: 1 };
     assertClose(ssimPerImage(a, b, size), `${set}.ssim`, 1e-12); // measured 7.8e-16
@@ -127,20 +83,20 @@ for (const set of ["rgb", "grey"]) {
   });
 
   Deno.test(`sharpness agrees with PyTorch's convolution on ${set} images`, () => {
-    const { data } = fixture(`${set}.b`);
+    const { data } = fixture.get(`${set}.b`);
     assertClose(sharpness(data, layout(`${set}.b`)), `${set}.sharpness`, 1e-12);
   });
 }
 
 Deno.test("rowCosines agrees with PyTorch, a row of zeros included", () => {
-  const [a, b] = [fixture("rows.a").data, fixture("rows.b").data];
+  const [a, b] = [fixture.get("rows.a").data, fixture.get("rows.b").data];
   assertEquals(rowCosines(a, b, 7)[4], 0);
   assertClose(rowCosines(a, b, 7), "rows.cosine", 1e-14);
 });
 
 Deno.test("nearestDistances and diversity agree with SciPy's distances", () => {
-  const { data } = fixture("rows.a");
-  const references = fixture("rows.references").data;
+  const { data } = fixture.get("rows.a");
+  const references = fixture.get("rows.references").data;
   assertClose(nearestDistances(data, references, 7), "rows.nearest", 1e-14);
   const rows = Array.from(
     { length: 9 },
@@ -150,7 +106,7 @@ Deno.test("nearestDistances and diversity agree with SciPy's distances", () => {
 });
 
 Deno.test("percentile, mean and standardDeviation agree with NumPy", () => {
-  const { data } = fixture("values");
+  const { data } = fixture.get("values");
   const percents = [0, 2.5, 33.3, 50, 97.5, 100];
   assertClose(percents.map((p) => percentile(data, p)), "percentiles", 1e-14);
   assertClose(
@@ -162,7 +118,9 @@ Deno.test("percentile, mean and standardDeviation agree with NumPy", () => {
 
 for (const name of ["random", "graded", "low"]) {
   Deno.test(`singularValues agrees with LAPACK on the ${name} matrix and its transpose`, () => {
-    const { shape: [rows = 0, columns = 0], data } = fixture(`matrix.${name}`);
+    const { shape: [rows = 0, columns = 0], data } = fixture.get(
+      `matrix.${name}`,
+    );
     const transposed = Float64Array.from(
       data,
       (_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!,
@@ -176,7 +134,7 @@ for (const name of ["random", "graded", "low"]) {
 
 for (const name of ["random", "low"]) {
   Deno.test(`symmetricEigenvalues agrees with LAPACK on the ${name} matrix`, () => {
-    const { shape: [n = 0], data } = fixture(`symmetric.${name}`);
+    const { shape: [n = 0], data } = fixture.get(`symmetric.${name}`);
     assertClose(symmetricEigenvalues(data, n), `eigen.${name}`, 1e-14);
   });
 }
