@@ -19,7 +19,7 @@ import * as results from "../core/lab/pair_results.ts";
 import { labParams, labPresets } from "../core/lab/params.ts";
 import { futurePictures } from "../core/lab/pictures.ts";
 import type { PointScores } from "../core/lab/scores.ts";
-import { gapOf, ratioOf, scoreTable } from "../core/lab/tables.ts";
+import { gapOf, ratioOf, scoreTable, unseenTable } from "../core/lab/tables.ts";
 import { DIVERSITY_REAL, FRONTIER, MEAN_COSSIM, TABLE_2 } from "./paper.ts";
 
 const { above, below, between, claim, named } = claims;
@@ -44,7 +44,6 @@ function claimsOf(
       ratio("kid"),
       above(1.6),
       FRONTIER.kidRatio,
-      "Both were trained on equally many windows.",
     ),
     claim("perception-gap", "And by its difference", gap("kid"), above(0.04)),
     claim(
@@ -111,8 +110,8 @@ async function findingsOf(
   lab: Lab,
   seeds: readonly results.PairResult[],
 ): Promise<Finding> {
-  const [{ of, training, scores }] = seeds as [results.PairResult];
-  const { horizon, samples } = lab.params;
+  const [first] = seeds as [results.PairResult];
+  const [{ of, scores }, { horizon }] = [first, lab.params];
   const [middle, last] = pair.scoredSteps(horizon).map((i) => `t+${i + 1}`);
   const [early, late] = [results.seedsOf(seeds, 0), results.seedsOf(seeds, 1)];
   const points = results.averagePoints(late);
@@ -124,11 +123,9 @@ async function findingsOf(
     .map(([name, value]) => `${name} ${value.toFixed(3)}`).join(", ");
   using futures = await pair.pairFutures(lab, of);
   return {
-    lead: `Recipe ${of.recipe} (${pair.RECIPE_TITLES[of.recipe]}): KID ${
-      f(direct)
-    } direct, ${f(calibrated)} calibrated diffusion, ${
-      f(copy)
-    } copy of the present.`,
+    lead: `${results.pairTitle(first)}: KID ${f(direct)} direct, ${
+      f(calibrated)
+    } calibrated diffusion, ${f(copy)} copy of the present.`,
     claims: claimsOf(points, raw.std.map((std, c) => std / real.std[c]!)),
     tables: {
       table2: scoreTable(
@@ -137,6 +134,10 @@ async function findingsOf(
         points,
         TABLE_2,
         "Intervals: 95 % bootstrap over scenes. Published numbers are of another dataset, horizon and feature network: compare orders, not sizes.",
+      ),
+      unseen: unseenTable(
+        `What KID does not see, at ${last}`,
+        ...([pair.PAIR_POINTS, points, TABLE_2] as const),
       ),
       middle: scoreTable(
         `The same at ${middle}`,
@@ -160,7 +161,7 @@ async function findingsOf(
         "CosSim",
         `CosSim at each step. The paper's means over 16 steps: ${means}.`,
       ),
-      loss: figures.lossFigure(training, `Training loss, seed ${of.seed}.`),
+      ...results.lossFigures(first),
     },
     media: await futurePictures(lab, {
       direct: futures.direct,
@@ -168,7 +169,7 @@ async function findingsOf(
     }),
     data: await results.pairFiles(lab, seeds),
     notes: [
-      `Direct and diffusion were trained on ${samples} windows each.`,
+      ...results.trainedNotes(first, lab.params),
       ...(check === undefined ? [] : [pair.checkNote(check, horizon - 1)]),
       pair.diversityNote(lab.params, DIVERSITY_REAL),
     ],

@@ -102,10 +102,10 @@ export interface ArtifactsOptions {
 
 /** Sources that measure, show or wire what others made. */
 const ONLY_LOOKS =
-  /^core\/(report|metrics|experiment|lab\/(scores|pair|pair_results|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
+  /^core\/(report|metrics|experiment|lab\/(scores|energy_fit|pair|pair_results|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
 
 /** Sources that decide measured numbers, of what is made. */
-const MEASURES = /^core\/(metrics\/|lab\/(scores|pair)\.ts)/;
+const MEASURES = /^core\/(metrics\/|lab\/(scores|energy_fit|pair)\.ts)/;
 
 /**
  * Digests the sources that artifacts depend on: those of core and kernels, but

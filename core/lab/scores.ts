@@ -19,9 +19,11 @@ import {
   writeSafetensors,
 } from "../formats/safetensors.ts";
 import { rowCosines } from "../metrics/cosine.ts";
+import { energies, type EnergyFit } from "../metrics/energy.ts";
 import type { Features } from "../metrics/features.ts";
 import { fid } from "../metrics/fid.ts";
 import { kid, kidInterval } from "../metrics/kid.ts";
+import { frequencyChange } from "../metrics/motion.ts";
 import { nearestTo } from "../metrics/neighbors.ts";
 import { sharpness } from "../metrics/sharpness.ts";
 import { ssimPerImage } from "../metrics/ssim.ts";
@@ -29,9 +31,10 @@ import { bootstrapInterval, mean } from "../metrics/statistics.ts";
 import { tableToCsv } from "../report/table.ts";
 import { toTokens } from "../training/window_tokens.ts";
 import { type LabWindow, readFrames, spaced } from "./data.ts";
+import { energyFit } from "./energy_fit.ts";
 import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
-import type { FrozenNetworks } from "./networks.ts";
+import type { FrozenNetworks, PerceptualName } from "./networks.ts";
 
 /** Training frames that a distance to training looks at, as published. */
 export const TRAINED_FRAMES = 4000;
@@ -60,7 +63,19 @@ export interface ScoreColumn {
   readonly decimals: number;
   /** Which numbers are better; neither if absent. */
   readonly direction?: "higher" | "lower";
+  /**
+   * Tables that it stands in: "main", or the second one, of what KID does not
+   * see. Default the main one.
+   */
+  readonly tables?: readonly ScoreTableName[];
 }
+
+/** A table of scores. */
+export type ScoreTableName = "main" | "unseen";
+
+/** Tables of what KID does not see, and of what is compared with it there. */
+const UNSEEN = { tables: ["unseen"] } as const;
+const BOTH = { tables: ["main", "unseen"] } as const;
 
 /** Some predicted windows at one step, beside what happened. */
 export interface ScoredBatch {
@@ -74,6 +89,8 @@ export interface ScoredBatch {
   readonly images: Float32Array;
   /** (n, size, size, 3) decoded latents of what happened, in [0, 1] */
   readonly realImages: Float32Array;
+  /** (n, size, size, 3) decoded latents of the present, in [0, 1] */
+  readonly presentImages: Float32Array;
   /** Channels, height and width of a frame's latents. */
   readonly shape: readonly [number, number, number];
   /** Side of a token in latent pixels. */
@@ -82,6 +99,10 @@ export interface ScoredBatch {
   readonly layout: { height: number; width: number; channels: number };
   /** Distance of each of some latents to the nearest of training frames. */
   readonly nearest: (latents: Float32Array) => ArrayLike<number>;
+  /** Mahalanobis energy of each of some latents. */
+  readonly energy: (latents: Float32Array) => Promise<ArrayLike<number>>;
+  /** How different images look, pair by pair. */
+  readonly perceptual: FrozenNetworks["perceptual"];
 }
 
 /** A number of each window. */
@@ -91,8 +112,12 @@ export interface WindowMetric extends ScoreColumn {
    * real latents; if not, it is the mean.
    */
   readonly isRelative?: boolean;
+  /** Perceptual distance that it needs; left out where that is another one. */
+  readonly perceptual?: PerceptualName;
   /** Gives (n) numbers. */
-  readonly of: (batch: ScoredBatch) => ArrayLike<number>;
+  readonly of: (
+    batch: ScoredBatch,
+  ) => ArrayLike<number> | Promise<ArrayLike<number>>;
 }
 
 /** Predicted minus present, and what happened minus present. */
@@ -100,6 +125,24 @@ function changes({ latents, real, present }: ScoredBatch) {
   const change = (to: Float32Array) =>
     to.map((value, i) => value - present[i]!);
   return [change(latents), change(real)] as const;
+}
+
+/** Low-frequency change of each window from its present, both decoded. */
+function lowMotions({ images, presentImages, layout }: ScoredBatch): number[] {
+  const { height, width, channels } = layout;
+  const size = height * width * channels;
+  const pair = new Float32Array(2 * size);
+  return Array.from({ length: images.length / size }, (_, i) => {
+    pair.set(presentImages.subarray(i * size, (i + 1) * size));
+    pair.set(images.subarray(i * size, (i + 1) * size), size);
+    return frequencyChange(pair, layout).low;
+  });
+}
+
+async function perceptualDistances(
+  { images, realImages, perceptual }: ScoredBatch,
+): Promise<ArrayLike<number>> {
+  return await perceptual!.distances(images, realImages);
 }
 
 /** What is measured of every window. */
@@ -133,6 +176,7 @@ export const WINDOW_METRICS: readonly WindowMetric[] = [
     title: "CosSim of change",
     decimals: 3,
     direction: "higher",
+    ...BOTH,
     of: (batch) => {
       const [predicted, real] = changes(batch);
       return windowCosines(predicted, real, batch.shape, batch.patch);
@@ -144,6 +188,40 @@ export const WINDOW_METRICS: readonly WindowMetric[] = [
     decimals: 2,
     of: ({ latents, nearest }) => nearest(latents),
   },
+  {
+    name: "energy",
+    title: "Energy of real",
+    decimals: 2,
+    isRelative: true,
+    ...UNSEEN,
+    of: ({ latents, energy }) => energy(latents),
+  },
+  {
+    name: "lowMotion",
+    title: "Low-frequency motion of real",
+    decimals: 2,
+    isRelative: true,
+    ...UNSEEN,
+    of: lowMotions,
+  },
+  {
+    name: "lpips",
+    title: "LPIPS",
+    decimals: 3,
+    direction: "lower",
+    ...UNSEEN,
+    perceptual: "lpips",
+    of: perceptualDistances,
+  },
+  {
+    name: "demoPerceptual",
+    title: "Perceptual distance (ours)",
+    decimals: 3,
+    direction: "lower",
+    ...UNSEEN,
+    perceptual: "demoPerceptual",
+    of: perceptualDistances,
+  },
 ];
 
 /** The features of all windows. */
@@ -154,6 +232,8 @@ export interface FeatureSets {
   readonly camera: Features;
   /** Of decoded latents of what happened. */
   readonly decoded: Features;
+  /** Of camera frames of the present. */
+  readonly present: Features;
   /** Scene of each window. */
   readonly scenes: readonly string[];
   /** KID subsets, and images of each. */
@@ -174,7 +254,7 @@ export interface DistributionMetric {
 export const DISTRIBUTION_METRICS: readonly DistributionMetric[] = [
   {
     columns: [
-      { name: "kid", title: "KID", decimals: 3, direction: "lower" },
+      { name: "kid", title: "KID", decimals: 3, direction: "lower", ...BOTH },
       { name: "kidSpread", title: "KID subset spread", decimals: 3 },
       {
         name: "kidDecoded",
@@ -199,7 +279,51 @@ export const DISTRIBUTION_METRICS: readonly DistributionMetric[] = [
     columns: [{ name: "fid", title: "FID", decimals: 1, direction: "lower" }],
     of: ({ fake, camera }) => ({ fid: { value: fid(camera, fake).value } }),
   },
+  {
+    columns: [
+      {
+        name: "kidPairs",
+        title: "KID of pairs",
+        decimals: 3,
+        direction: "lower",
+        ...UNSEEN,
+      },
+      {
+        name: "fidPairs",
+        title: "FID of pairs",
+        decimals: 1,
+        direction: "lower",
+        ...UNSEEN,
+      },
+    ],
+    of: ({ fake, camera, present, scenes, subsets, seed }) => {
+      const options = { subsets: subsets[0], subsetSize: subsets[1], seed };
+      const [real, made] = [
+        sideBySide(present, camera),
+        sideBySide(present, fake),
+      ];
+      const groups = { real: scenes, fake: scenes };
+      const { low, high } = kidInterval(real, made, groups, { seed });
+      return {
+        kidPairs: { value: kid(real, made, options).value, low, high },
+        fidPairs: { value: fid(real, made).value },
+      };
+    },
+  },
 ];
+
+/** Rows of one set followed by those of another. */
+function sideBySide(a: Features, b: Features): Features {
+  const width = a.width + b.width;
+  const data = new Float32Array(a.data.length + b.data.length);
+  for (let i = 0; i < data.length / width; i++) {
+    const row = ({ data, width }: Features) =>
+      data.subarray(i * width, (i + 1) * width);
+    data.set(row(a), i * width);
+    data.set(row(b), i * width + a.width);
+  }
+  return { data, width };
+}
 
 /** How much the samples of one window differ, where there are several. */
 const DIVERSITY: ScoreColumn = {
@@ -235,10 +359,14 @@ export interface StepWindows {
   readonly present: LatentsOf;
   /** (n, size, size, 3) levels of the camera */
   readonly camera: (windows: readonly number[]) => Promise<Uint8Array>;
+  /** (n, size, size, 3) levels of the camera in the present */
+  readonly cameraPresent: (windows: readonly number[]) => Promise<Uint8Array>;
   /** (n, channels, height, width) scaled latents by operating point */
   readonly points: Readonly<Record<string, LatentsOf>>;
   /** (m, channels, height, width) latents of training frames */
   readonly trained: Float32Array;
+  /** Gives the distribution of the training latents, when it is needed. */
+  readonly energy: () => Promise<EnergyFit>;
   /** Side of a token in latent pixels. */
   readonly patch: number;
   /** What is measured of each window. */
@@ -378,7 +506,7 @@ export function batchesOf(count: number, batch: number): number[][] {
 }
 
 /** Names under which what happened is measured, beside the points. */
-const REFERENCES = ["camera", "decoded"] as const;
+const REFERENCES = ["camera", "decoded", "cameraPresent"] as const;
 
 /**
  * Measures all operating points at one horizon step, window by window.
@@ -405,33 +533,52 @@ export async function measureStep(
   const kept = new KeptRows([...REFERENCES, ...names], measures, width);
   const batches = batchesOf(n, step.batch);
   const total = batches.length * names.length;
-  const numbersOf = (list: readonly WindowMetric[], batch: ScoredBatch) =>
-    Object.fromEntries(list.map(({ name, of }) => [name, of(batch)]));
+  const numbersOf = async (
+    list: readonly WindowMetric[],
+    batch: ScoredBatch,
+  ) => {
+    const numbers: Record<string, ArrayLike<number>> = {};
+    for (const { name, of } of list) {
+      step.check();
+      numbers[name] = await of(batch);
+    }
+    return numbers;
+  };
+  let fit: EnergyFit | undefined;
+  const energy = async (latents: Float32Array) =>
+    energies(fit ??= await step.energy(), latents);
+  const { perceptual } = networks;
+  const cameraFeatures = (levels: Uint8Array) =>
+    networks.features(
+      // Half a level up, so that truncation to levels gives them back.
+      Float32Array.from(levels, (x) => Math.min(1, (x + 0.5) / 255)),
+    );
   const measured = async (windows: number[], before: number) => {
     const rows = new Float32Array(windows.length * kept.size);
     step.check();
     const real = step.real(windows);
     const present = step.present(windows);
     const realImages = await networks.decode(real);
-    const given = { real, present, realImages, shape, patch, layout, nearest };
+    const presentImages = await networks.decode(present);
+    const given = {
+      ...{ real, present, realImages, presentImages },
+      ...{ shape, patch, layout, nearest, energy, perceptual },
+    };
     step.check();
     kept.put(rows, "decoded", {
       features: await networks.features(realImages),
-      numbers: numbersOf(relative, {
+      numbers: await numbersOf(relative, {
         ...given,
         latents: real,
         images: realImages,
       }),
     });
     step.check();
-    const levels = await step.camera(windows);
-    kept.put(rows, "camera", {
-      features: await networks.features(
-        // Half a level up, so that truncation to levels gives them back.
-        Float32Array.from(levels, (x) => Math.min(1, (x + 0.5) / 255)),
-      ),
-      numbers: {},
-    });
+    for (const name of ["camera", "cameraPresent"] as const) {
+      const features = await cameraFeatures(await step[name](windows));
+      kept.put(rows, name, { features, numbers: {} });
+      step.check();
+    }
     for (const [k, name] of names.entries()) {
       step.check();
       const latents = step.points[name]!(windows);
@@ -439,7 +586,7 @@ export async function measureStep(
       step.check();
       kept.put(rows, name, {
         features: await networks.features(images),
-        numbers: numbersOf(metrics, { ...given, latents, images }),
+        numbers: await numbersOf(metrics, { ...given, latents, images }),
       });
       step.progress(before + k + 1, total);
     }
@@ -466,6 +613,7 @@ export async function measureStep(
   const rows = store.read(0, n);
   return {
     camera: kept.take(rows, "camera", []),
+    cameraPresent: kept.take(rows, "cameraPresent", []),
     decoded: kept.take(rows, "decoded", relative.map(({ name }) => name)),
     ...Object.fromEntries(
       names.map((name) => [name, kept.take(rows, name, measures)]),
@@ -512,7 +660,7 @@ export function summarize(
 } {
   const { width, scenes, seed, metrics } = options;
   const n = scenes.length;
-  const { camera, decoded, ...points } = measured as
+  const { camera, decoded, cameraPresent, ...points } = measured as
     & Record<typeof REFERENCES[number], Kept>
     & Measured;
   const check = checkStack(camera.features, options);
@@ -523,6 +671,7 @@ export function summarize(
       fake: { data: features, width },
       camera: { data: camera.features, width },
       decoded: { data: decoded.features, width },
+      present: { data: cameraPresent.features, width },
     };
     const ofAll = DISTRIBUTION_METRICS.flatMap(({ of }) =>
       Object.entries(of(sets)).map(([name, score]) => [name, { ...score, n }])
@@ -595,7 +744,10 @@ export interface ColumnsSpec {
   readonly points: Readonly<Record<string, Point>>;
   /** Digests of the futures that the points are made from. */
   readonly from: readonly string[];
-  /** What is measured of each window. Default {@linkcode WINDOW_METRICS}. */
+  /**
+   * What is measured of each window, as far as there are networks for it.
+   * Default {@linkcode WINDOW_METRICS}.
+   */
   readonly metrics?: readonly WindowMetric[];
 }
 
@@ -624,7 +776,7 @@ export interface Columns {
  */
 export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
   const { interrupt, scoring } = lab.context;
-  const { step, points, metrics = WINDOW_METRICS } = spec;
+  const { step, points } = spec;
   const [data, networks, train, part] = [
     await lab.data(),
     await lab.networks(),
@@ -632,6 +784,9 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
     await lab.part(spec.part ?? "test"),
   ];
   const { windows = part.windows } = spec;
+  const metrics = (spec.metrics ?? WINDOW_METRICS).filter(({ perceptual }) =>
+    perceptual === undefined || perceptual === networks.perceptual?.name
+  );
   const { patch, size, evalBatch: batch } = lab.params;
   const futureOf = (i: number) => windows[i]!.row + 1 + step;
   const made = await lab.make({
@@ -645,6 +800,7 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
       metrics: metrics.map(({ name }) => name),
       features: networks.featureDigest,
       vae: networks.vaeDigest,
+      perceptual: networks.perceptual?.digest ?? null,
       scoring,
       ...{ patch, size, batch },
     },
@@ -653,6 +809,10 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
     const line = lab.context.progress("decode and score");
     using loader = new FrameLoader();
     const rows = Array.from({ length: train.latents.frames }, (_, i) => i);
+    const framesOf = (rows: readonly number[]) => {
+      const paths = rows.map((row) => part.paths[row]!);
+      return readFrames(loader, data.root, paths, size, "bicubic");
+    };
     const measured = await measureStep(networks, {
       size,
       scenes: windows.map(({ scene }) => scene),
@@ -663,10 +823,9 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
       real: (list) => takeRows(part.latents, list.map(futureOf)),
       present: (list) =>
         takeRows(part.latents, list.map((i) => windows[i]!.row)),
-      camera: (list) => {
-        const paths = list.map((i) => part.paths[futureOf(i)]!);
-        return readFrames(loader, data.root, paths, size, "bicubic");
-      },
+      camera: (list) => framesOf(list.map(futureOf)),
+      cameraPresent: (list) => framesOf(list.map((i) => windows[i]!.row)),
+      energy: () => energyFit(lab),
       points: Object.fromEntries(
         Object.entries(points).map(([name, { latents }]) => [name, latents]),
       ),
