@@ -159,6 +159,7 @@ export * from "./core/encoders/lpips.ts";
 export * from "./core/encoders/mod.ts";
 export * from "./core/encoders/open_autoencoder.ts";
 export * from "./core/encoders/projection.ts";
+export { ResnetBlock } from "./core/encoders/resnet_block.ts";
 export * from "./core/encoders/vit.ts";
 export * from "./core/encoders/vit_s16.ts";
 export * from "./core/encoders/vjepa2.ts";
@@ -197,6 +198,7 @@ export {
   bootstrapInterval,
   type Interval,
   percentile,
+  type Resampling,
   sceneMeans,
   standardDeviation,
 } from "./core/metrics/statistics.ts";

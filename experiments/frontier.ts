@@ -1,6 +1,5 @@
 /**
- * Section 5.3, Table 2, Figures 4 and 5: the perception-distortion frontier of
- * direct regression and latent diffusion.
+ * Section 5.3, Table 2, Figures 4 and 5: the perception-distortion frontier.
  *
  * Claim under test: of two models that are trained alike, direct regression is
  * closer to what happened, and diffusion is closer to real frames.
@@ -16,9 +15,11 @@ import * as figures from "../core/lab/figures.ts";
 import type { Lab } from "../core/lab/lab.ts";
 import * as pair from "../core/lab/pair.ts";
 import * as results from "../core/lab/pair_results.ts";
+import { cosinesOverTime } from "../core/lab/pair_scores.ts";
 import { labParams, labPresets } from "../core/lab/params.ts";
+import { checkNote, diversityNote } from "../core/lab/notes.ts";
 import { futurePictures } from "../core/lab/pictures.ts";
-import type { PointScores } from "../core/lab/scores.ts";
+import type { PointScores } from "../core/lab/metrics.ts";
 import { gapOf, ratioOf, scoreTable, unseenTable } from "../core/lab/tables.ts";
 import { DIVERSITY_REAL, FRONTIER, MEAN_COSSIM, TABLE_2 } from "./paper.ts";
 
@@ -157,7 +158,7 @@ async function findingsOf(
         "Figure 4: KID by horizon; dots are seeds, bars 95 % bootstrap intervals over scenes.",
       ),
       cossim: figures.stepFigure(
-        await pair.cosinesOverTime(lab, futures),
+        await cosinesOverTime(lab, futures),
         "CosSim",
         `CosSim at each step. The paper's means over 16 steps: ${means}.`,
       ),
@@ -170,8 +171,8 @@ async function findingsOf(
     data: await results.pairFiles(lab, seeds),
     notes: [
       ...results.trainedNotes(first, lab.params),
-      ...(check === undefined ? [] : [pair.checkNote(check, horizon - 1)]),
-      pair.diversityNote(lab.params, DIVERSITY_REAL),
+      ...(check === undefined ? [] : [checkNote(check, horizon - 1)]),
+      diversityNote(lab.params, DIVERSITY_REAL),
     ],
   };
 }

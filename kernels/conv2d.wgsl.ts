@@ -40,7 +40,8 @@ export interface Conv2dVariant
  * steps of k) count. The weight pass takes the tap from the batch index.
  *
  * @param variant which member
- * @returns WGSL text without `lib/math.wgsl`, which activations need
+ * @returns WGSL text without `lib/quotient.wgsl`, and without `lib/math.wgsl`,
+ *   which activations need
  */
 export function conv2dKernel(variant: Conv2dVariant): string {
   const { pass, source, tail } = variant;
@@ -79,17 +80,11 @@ ${operand("b", 2, source)}
 
 const NOWHERE: u32 = 0xffffffffu;
 
-// Whole quotient of small numbers, exact below 2^22: integer division is slow
-// where vectors of it are done lane by lane.
-fn quotient(a: u32, b: u32) -> u32 {
-  return u32((f32(a) + 0.5) / f32(b));
-}
-
 // First texel of the source pixel that a grid pixel meets through a tap.
 fn pixelOf(pixel: u32, tap: u32) -> u32 {
-  let line = quotient(pixel, params.gridWidth);
+  let line = smallQuotient(pixel, params.gridWidth);
   let gridX = pixel - line * params.gridWidth;
-  let sample = quotient(line, params.gridHeight);
+  let sample = smallQuotient(line, params.gridHeight);
   let gridY = line - sample * params.gridHeight;
   let tapY = tap / params.kernelWidth;
   let tapX = tap - tapY * params.kernelWidth;

@@ -14,6 +14,7 @@
 // al. 1979 do, which stays accurate where |mean| is much larger than the spread.
 // One invocation per four channels and chunk, sample, or RUN pixels, which
 // share the reads of statistics and weights; one per sample and group to end.
+// image_texels.wgsl declares x, y, dy and dx.
 
 const RUN: u32 = 8u;
 const ACTIVATION: u32 = 0u; // knob: 0 none, 1 relu, 2 silu
@@ -31,33 +32,21 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var x: texture_storage_2d<rgba32float, read>;
-@group(0) @binding(2) var dy: texture_storage_2d<rgba32float, read>;
-@group(0) @binding(3) var<storage, read> weight: array<vec4f>;
-@group(0) @binding(4) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(5) var<storage, read> mean: array<f32>;
-@group(0) @binding(6) var<storage, read> variance: array<f32>;
-@group(0) @binding(7) var<storage, read> s1: array<f32>;
-@group(0) @binding(8) var<storage, read> s2: array<f32>;
-@group(0) @binding(9) var<storage, read> inA: array<vec4f>;
-@group(0) @binding(10) var<storage, read> inB: array<vec4f>;
-@group(0) @binding(11) var<storage, read_write> outA: array<vec4f>;
-@group(0) @binding(12) var<storage, read_write> outB: array<vec4f>;
-@group(0) @binding(13) var<storage, read> channelsA: array<f32>;
-@group(0) @binding(14) var<storage, read> channelsB: array<f32>;
-@group(0) @binding(15) var<storage, read> scales: array<f32>;
-@group(0) @binding(16) var<storage, read_write> groupsA: array<f32>;
-@group(0) @binding(17) var<storage, read_write> groupsB: array<f32>;
-@group(0) @binding(18) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(19) var<storage, read_write> dx: array<vec4f>;
-
-fn xAt(i: u32) -> vec4f {
-  return textureLoad(x, vec2u(i & 1023u, i >> 10u));
-}
-
-fn dyAt(i: u32) -> vec4f {
-  return textureLoad(dy, vec2u(i & 1023u, i >> 10u));
-}
+@group(0) @binding(5) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(6) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(7) var<storage, read> mean: array<f32>;
+@group(0) @binding(8) var<storage, read> variance: array<f32>;
+@group(0) @binding(9) var<storage, read> s1: array<f32>;
+@group(0) @binding(10) var<storage, read> s2: array<f32>;
+@group(0) @binding(11) var<storage, read> inA: array<vec4f>;
+@group(0) @binding(12) var<storage, read> inB: array<vec4f>;
+@group(0) @binding(13) var<storage, read_write> outA: array<vec4f>;
+@group(0) @binding(14) var<storage, read_write> outB: array<vec4f>;
+@group(0) @binding(15) var<storage, read> channelsA: array<f32>;
+@group(0) @binding(16) var<storage, read> channelsB: array<f32>;
+@group(0) @binding(17) var<storage, read> scales: array<f32>;
+@group(0) @binding(18) var<storage, read_write> groupsA: array<f32>;
+@group(0) @binding(19) var<storage, read_write> groupsB: array<f32>;
 
 fn activated(z: vec4f) -> vec4f {
   if (ACTIVATION == 1u) {
@@ -80,24 +69,6 @@ fn throughActivation(dy: vec4f, z: vec4f) -> vec4f {
   return dy;
 }
 
-// Groups of the four channels of texel c.
-fn groupsOf(sample: u32, c: u32) -> vec4u {
-  let channels = vec4u(c * 4u) + vec4u(0u, 1u, 2u, 3u);
-  let group = vec4u((vec4f(channels) + 0.5) / f32(params.perGroup));
-  return group + sample * params.groups;
-}
-
-struct Statistics {
-  mean: vec4f,
-  rstd: vec4f,
-}
-
-fn statisticsOf(g: vec4u) -> Statistics {
-  let means = vec4f(mean[g.x], mean[g.y], mean[g.z], mean[g.w]);
-  let own = vec4f(variance[g.x], variance[g.y], variance[g.z], variance[g.w]);
-  return Statistics(means, inverseSqrt(own + params.eps));
-}
-
 // Four channels c of a part of a sample.
 struct Cell {
   sample: u32,
@@ -111,6 +82,49 @@ fn cellOf(i: u32, parts: u32) -> Cell {
   return Cell(sample, row - sample * parts, i - row * params.width);
 }
 
+// Groups of the channels.
+fn groupsOf(cell: Cell) -> vec4u {
+  let channels = vec4u(cell.c * 4u) + vec4u(0u, 1u, 2u, 3u);
+  let group = vec4u((vec4f(channels) + 0.5) / f32(params.perGroup));
+  return group + cell.sample * params.groups;
+}
+
+// Statistics and affine of four channels of a sample.
+struct Channels {
+  mean: vec4f,
+  rstd: vec4f,
+  weight: vec4f,
+  bias: vec4f,
+}
+
+fn channelsOf(cell: Cell) -> Channels {
+  let g = groupsOf(cell);
+  let means = vec4f(mean[g.x], mean[g.y], mean[g.z], mean[g.w]);
+  let own = vec4f(variance[g.x], variance[g.y], variance[g.z], variance[g.w]);
+  return Channels(means, inverseSqrt(own + params.eps), weight[cell.c], bias[cell.c]);
+}
+
+// What the gradients of four channels of a pixel are made of.
+struct Slope {
+  xhat: vec4f,
+  dz: vec4f,
+}
+
+fn slopeAt(at: u32, channels: Channels) -> Slope {
+  let xhat = (xAt(at) - channels.mean) * channels.rstd;
+  return Slope(xhat, throughActivation(dyAt(at), xhat * channels.weight + channels.bias));
+}
+
+// Index of four channels of a pixel of a sample.
+fn indexAt(cell: Cell, pixel: u32) -> u32 {
+  return (cell.sample * params.pixels + pixel) * params.width + cell.c;
+}
+
+// First and past-last pixel of a run.
+fn runOf(cell: Cell) -> vec2u {
+  return vec2u(cell.part * RUN, min(cell.part * RUN + RUN, params.pixels));
+}
+
 // Pixels of a chunk.
 fn lengthOf(chunk: u32) -> u32 {
   return min(params.chunk, params.pixels - chunk * params.chunk);
@@ -118,18 +132,14 @@ fn lengthOf(chunk: u32) -> u32 {
 
 // outA, outB = mean, and sum of squares about it, of a chunk.
 @compute @workgroup_size(64)
-fn moments(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * 65535u + group.x) * 64u + lane;
+fn moments(own: Invocation) {
+  let i = indexOf(own);
   let cell = cellOf(i, params.chunks);
   if (cell.sample >= params.batch) {
     return;
   }
   let length = lengthOf(cell.part);
-  let first = cell.sample * params.pixels + cell.part * params.chunk;
-  let start = first * params.width + cell.c;
+  let start = indexAt(cell, cell.part * params.chunk);
   var total = vec4f();
   for (var p = 0u; p < length; p++) {
     total += xAt(start + p * params.width);
@@ -146,17 +156,14 @@ fn moments(
 
 // outA, outB = mean, and sum of squares about it, of a channel of a sample.
 @compute @workgroup_size(64)
-fn joinMoments(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * 65535u + group.x) * 64u + lane;
+fn joinMoments(own: Invocation) {
+  let i = indexOf(own);
   let cell = cellOf(i, 1u);
   if (cell.sample >= params.batch) {
     return;
   }
   let start = cell.sample * params.chunks * params.width + cell.c;
-  let chunks = opaque(params.chunks, group);
+  let chunks = opaque(params.chunks, own.group);
   var total = vec4f();
   for (var chunk = 0u; chunk < chunks; chunk++) {
     total += inA[start + chunk * params.width] * f32(lengthOf(chunk));
@@ -173,11 +180,8 @@ fn joinMoments(
 
 // groupsA, groupsB = mean and variance of a group of a sample.
 @compute @workgroup_size(64)
-fn groupMoments(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * 65535u + group.x) * 64u + lane;
+fn groupMoments(own: Invocation) {
+  let i = indexOf(own);
   if (i >= params.batch * params.groups) {
     return;
   }
@@ -197,51 +201,38 @@ fn groupMoments(
 }
 
 @compute @workgroup_size(64)
-fn forward(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * 65535u + group.x) * 64u + lane;
+fn forward(own: Invocation) {
+  let i = indexOf(own);
   let cell = cellOf(i, params.runs);
   if (cell.sample >= params.batch) {
     return;
   }
-  let own = statisticsOf(groupsOf(cell.sample, cell.c));
-  let scale = own.rstd * weight[cell.c];
-  let shift = bias[cell.c];
-  let start = cell.part * RUN;
-  let end = min(start + RUN, params.pixels);
-  for (var p = start; p < end; p++) {
-    let at = (cell.sample * params.pixels + p) * params.width + cell.c;
-    y[at] = activated((xAt(at) - own.mean) * scale + shift);
+  let channels = channelsOf(cell);
+  let scale = channels.rstd * channels.weight;
+  let run = runOf(cell);
+  for (var p = run.x; p < run.y; p++) {
+    let at = indexAt(cell, p);
+    y[at] = activated((xAt(at) - channels.mean) * scale + channels.bias);
   }
 }
 
 // outA, outB = sums over a chunk of dz and dz xhat.
 @compute @workgroup_size(64)
-fn dots(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * 65535u + group.x) * 64u + lane;
+fn dots(own: Invocation) {
+  let i = indexOf(own);
   let cell = cellOf(i, params.chunks);
   if (cell.sample >= params.batch) {
     return;
   }
-  let own = statisticsOf(groupsOf(cell.sample, cell.c));
-  let scale = weight[cell.c];
-  let shift = bias[cell.c];
+  let channels = channelsOf(cell);
   let length = lengthOf(cell.part);
-  let first = cell.sample * params.pixels + cell.part * params.chunk;
-  let start = first * params.width + cell.c;
+  let start = indexAt(cell, cell.part * params.chunk);
   var total = vec4f();
   var dot = vec4f();
   for (var p = 0u; p < length; p++) {
-    let at = start + p * params.width;
-    let xhat = (xAt(at) - own.mean) * own.rstd;
-    let dz = throughActivation(dyAt(at), xhat * scale + shift);
-    total += dz;
-    dot += dz * xhat;
+    let slope = slopeAt(start + p * params.width, channels);
+    total += slope.dz;
+    dot += slope.dz * slope.xhat;
   }
   outA[i] = total;
   outB[i] = dot;
@@ -249,17 +240,14 @@ fn dots(
 
 // outA, outB = sums of inA and inB over the chunks of a sample.
 @compute @workgroup_size(64)
-fn joinDots(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * 65535u + group.x) * 64u + lane;
+fn joinDots(own: Invocation) {
+  let i = indexOf(own);
   let cell = cellOf(i, 1u);
   if (cell.sample >= params.batch) {
     return;
   }
   let start = cell.sample * params.chunks * params.width + cell.c;
-  let chunks = opaque(params.chunks, group);
+  let chunks = opaque(params.chunks, own.group);
   var total = vec4f();
   var dot = vec4f();
   for (var chunk = 0u; chunk < chunks; chunk++) {
@@ -272,18 +260,15 @@ fn joinDots(
 
 // groupsA, groupsB = S1 / n and S2 / n of a group of a sample.
 @compute @workgroup_size(64)
-fn groupDots(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * 65535u + group.x) * 64u + lane;
+fn groupDots(own: Invocation) {
+  let i = indexOf(own);
   if (i >= params.batch * params.groups) {
     return;
   }
   let sample = quotient(i, params.groups);
   let channel = (i - sample * params.groups) * params.perGroup;
   let start = i * params.perGroup;
-  let perGroup = opaque(params.perGroup, group);
+  let perGroup = opaque(params.perGroup, own.group);
   var total = 0.0;
   var dot = 0.0;
   for (var c = 0u; c < perGroup; c++) {
@@ -296,27 +281,20 @@ fn groupDots(
 }
 
 @compute @workgroup_size(64)
-fn backward(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * 65535u + group.x) * 64u + lane;
+fn backward(own: Invocation) {
+  let i = indexOf(own);
   let cell = cellOf(i, params.runs);
   if (cell.sample >= params.batch) {
     return;
   }
-  let g = groupsOf(cell.sample, cell.c);
-  let own = statisticsOf(g);
+  let g = groupsOf(cell);
   let sum = vec4f(s1[g.x], s1[g.y], s1[g.z], s1[g.w]);
   let dot = vec4f(s2[g.x], s2[g.y], s2[g.z], s2[g.w]);
-  let scale = weight[cell.c];
-  let shift = bias[cell.c];
-  let start = cell.part * RUN;
-  let end = min(start + RUN, params.pixels);
-  for (var p = start; p < end; p++) {
-    let at = (cell.sample * params.pixels + p) * params.width + cell.c;
-    let xhat = (xAt(at) - own.mean) * own.rstd;
-    let dz = throughActivation(dyAt(at), xhat * scale + shift);
-    dx[at] = own.rstd * (dz * scale - sum - xhat * dot);
+  let channels = channelsOf(cell);
+  let run = runOf(cell);
+  for (var p = run.x; p < run.y; p++) {
+    let at = indexAt(cell, p);
+    let slope = slopeAt(at, channels);
+    dx[at] = channels.rstd * (slope.dz * channels.weight - sum - slope.xhat * dot);
   }
 }

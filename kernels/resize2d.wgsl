@@ -9,8 +9,8 @@
 //
 // with scale = out / in. x, dx: (B, inHeight, inWidth, C); y, dy: (B,
 // outHeight, outWidth, C). The gradient gathers with the same weights over
-// the outputs that can reach a pixel. One invocation per value; forwardTexels and
-// backwardTexels take four channels at once, and count channels by four.
+// the outputs that can reach a pixel. One invocation per value, or four of
+// them: image_values.wgsl or image_texels.wgsl declares x, y, dy and dx.
 
 const MODE: u32 = 0u; // knob: 0 nearest, 1 bilinear half pixel, 2 tensorflow1
 
@@ -24,13 +24,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@group(0) @binding(3) var<storage, read> dy: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
-@group(0) @binding(5) var texels: texture_storage_2d<rgba32float, read>;
-@group(0) @binding(6) var<storage, read_write> y4: array<vec4f>;
-@group(0) @binding(7) var<storage, read_write> dx4: array<vec4f>;
 
 // First source index, second source index and weight of the second.
 struct Source {
@@ -85,140 +78,51 @@ fn reachOf(i: u32, inLength: u32, outLength: u32) -> vec2u {
   return vec2u(u32(max(first, 0.0)), u32(min(last, f32(outLength))));
 }
 
-fn inputAt(sample: u32, row: u32, column: u32, channel: u32) -> f32 {
-  return x[((sample * params.inHeight + row) * params.inWidth + column) * params.channels + channel];
+// Between the two source columns of a source row.
+fn mixedRow(cell: Cell, row: u32, c: Source) -> vec4f {
+  return mix(
+    xAt(inputIndex(cell, row, c.first)),
+    xAt(inputIndex(cell, row, c.second)),
+    c.weight,
+  );
 }
 
 @compute @workgroup_size(64)
-fn forward(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * 65535u + group.x) * 64u + lane;
-  let pixel = quotient(i, params.channels);
-  let line = quotient(pixel, params.outWidth);
-  let sample = quotient(line, params.outHeight);
-  let channel = i - pixel * params.channels;
-  if (sample >= params.batch) {
+fn forward(own: Invocation) {
+  let i = indexOf(own);
+  let cell = cellOf(i, params.outHeight, params.outWidth);
+  if (cell.sample >= params.batch) {
     return;
   }
-  let r = sourceOf(line - sample * params.outHeight, params.inHeight, params.outHeight);
-  let c = sourceOf(pixel - line * params.outWidth, params.inWidth, params.outWidth);
+  let r = sourceOf(cell.row, params.inHeight, params.outHeight);
+  let c = sourceOf(cell.column, params.inWidth, params.outWidth);
   if (MODE == 0u) {
-    y[i] = inputAt(sample, r.first, c.first, channel);
+    y[i] = elemOf(xAt(inputIndex(cell, r.first, c.first)));
     return;
   }
-  let top = mix(
-    inputAt(sample, r.first, c.first, channel),
-    inputAt(sample, r.first, c.second, channel),
-    c.weight,
-  );
-  let bottom = mix(
-    inputAt(sample, r.second, c.first, channel),
-    inputAt(sample, r.second, c.second, channel),
-    c.weight,
-  );
-  y[i] = mix(top, bottom, r.weight);
-}
-
-fn texelAt(sample: u32, row: u32, column: u32, channel: u32) -> vec4f {
-  let i = ((sample * params.inHeight + row) * params.inWidth + column) * params.channels + channel;
-  return textureLoad(texels, vec2u(i & 1023u, i >> 10u));
+  y[i] = elemOf(mix(mixedRow(cell, r.first, c), mixedRow(cell, r.second, c), r.weight));
 }
 
 @compute @workgroup_size(64)
-fn forwardTexels(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * 65535u + group.x) * 64u + lane;
-  let pixel = quotient(i, params.channels);
-  let line = quotient(pixel, params.outWidth);
-  let sample = quotient(line, params.outHeight);
-  let channel = i - pixel * params.channels;
-  if (sample >= params.batch) {
+fn backward(own: Invocation) {
+  let i = indexOf(own);
+  let cell = cellOf(i, params.inHeight, params.inWidth);
+  if (cell.sample >= params.batch) {
     return;
   }
-  let r = sourceOf(line - sample * params.outHeight, params.inHeight, params.outHeight);
-  let c = sourceOf(pixel - line * params.outWidth, params.inWidth, params.outWidth);
-  if (MODE == 0u) {
-    y4[i] = texelAt(sample, r.first, c.first, channel);
-    return;
-  }
-  let top = mix(
-    texelAt(sample, r.first, c.first, channel),
-    texelAt(sample, r.first, c.second, channel),
-    c.weight,
-  );
-  let bottom = mix(
-    texelAt(sample, r.second, c.first, channel),
-    texelAt(sample, r.second, c.second, channel),
-    c.weight,
-  );
-  y4[i] = mix(top, bottom, r.weight);
-}
-
-@compute @workgroup_size(64)
-fn backward(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * 65535u + group.x) * 64u + lane;
-  let pixel = quotient(i, params.channels);
-  let line = quotient(pixel, params.inWidth);
-  let sample = quotient(line, params.inHeight);
-  let channel = i - pixel * params.channels;
-  if (sample >= params.batch) {
-    return;
-  }
-  let row = line - sample * params.inHeight;
-  let column = pixel - line * params.inWidth;
-  let rows = reachOf(row, params.inHeight, params.outHeight);
-  let columns = reachOf(column, params.inWidth, params.outWidth);
-  var total = 0.0;
-  for (var r = rows.x; r < rows.y; r++) {
-    let ownRow = shareOf(r, row, params.inHeight, params.outHeight);
-    if (!ownRow.isRead) {
-      continue;
-    }
-    for (var c = columns.x; c < columns.y; c++) {
-      let at = ((sample * params.outHeight + r) * params.outWidth + c) * params.channels + channel;
-      let own = shareOf(c, column, params.inWidth, params.outWidth);
-      total += select(0.0, ownRow.weight * own.weight * dy[at], own.isRead);
-    }
-  }
-  dx[i] = total;
-}
-
-@compute @workgroup_size(64)
-fn backwardTexels(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * 65535u + group.x) * 64u + lane;
-  let pixel = quotient(i, params.channels);
-  let line = quotient(pixel, params.inWidth);
-  let sample = quotient(line, params.inHeight);
-  let channel = i - pixel * params.channels;
-  if (sample >= params.batch) {
-    return;
-  }
-  let row = line - sample * params.inHeight;
-  let column = pixel - line * params.inWidth;
-  let rows = reachOf(row, params.inHeight, params.outHeight);
-  let columns = reachOf(column, params.inWidth, params.outWidth);
+  let rows = reachOf(cell.row, params.inHeight, params.outHeight);
+  let columns = reachOf(cell.column, params.inWidth, params.outWidth);
   var total = vec4f();
   for (var r = rows.x; r < rows.y; r++) {
-    let ownRow = shareOf(r, row, params.inHeight, params.outHeight);
-    if (!ownRow.isRead) {
+    let ofRow = shareOf(r, cell.row, params.inHeight, params.outHeight);
+    if (!ofRow.isRead) {
       continue;
     }
     for (var c = columns.x; c < columns.y; c++) {
-      let at = ((sample * params.outHeight + r) * params.outWidth + c) * params.channels + channel;
-      let value = textureLoad(texels, vec2u(at & 1023u, at >> 10u));
-      let own = shareOf(c, column, params.inWidth, params.outWidth);
-      total += select(vec4f(), ownRow.weight * own.weight * value, own.isRead);
+      let ofColumn = shareOf(c, cell.column, params.inWidth, params.outWidth);
+      let value = dyAt(outputIndex(cell, r, c));
+      total += select(vec4f(), ofRow.weight * ofColumn.weight * value, ofColumn.isRead);
     }
   }
-  dx4[i] = total;
+  dx[i] = elemOf(total);
 }

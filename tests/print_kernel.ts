@@ -12,7 +12,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { setKnobs } from "../core/gpu/knobs.ts";
 import { definedShaders } from "../core/gpu/shader.ts";
-import { SHARED_LARGE } from "../core/gpu/tuning.ts";
+import { SHARED_LARGE } from "../core/ops/tiles.ts";
 import { attentionKernel } from "../kernels/attention.wgsl.ts";
 import { conv2dKernel } from "../kernels/conv2d.wgsl.ts";
 import { convNarrowKernel } from "../kernels/conv2d_narrow.wgsl.ts";

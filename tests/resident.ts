@@ -1,11 +1,12 @@
 /**
  * Measures how the resident set of the process grows with dispatches of every
- * kernel: `deno run tests/resident.ts`.
+ * kernel: `deno task resident [--short]`.
  *
  * Live buffers say nothing of what a driver keeps: Mesa's software driver
  * leaks for some kernels. Every compiled kernel that the operations' checks
  * and a sweep of awkward products use is dispatched again and again, alone,
  * and the growth of the resident set is printed where it passes the bound.
+ * `--short` leaves it at the shapes that leaked.
  *
  * @module
  */
@@ -127,10 +128,34 @@ async function both(
   await gpu.sync();
 }
 
+/** Rows, depth and columns of products that leaked. */
+const PRODUCTS = [
+  [256, 64, 1],
+  [256, 64, 2],
+  [256, 64, 3],
+  [256, 64, 5],
+  [64, 1024, 16],
+  [7, 5, 9],
+];
 const LENGTHS = [1, 2, 3, 5, 8, 13, 17, 31, 32, 33, 63, 64, 65, 130, 257];
-const args = parseArgs(Deno.args, { boolean: ["products"] });
+/** Side of the image, of the kernel, and stride. */
+const CONVOLUTIONS = [[9, 3, 1], [16, 3, 2], [7, 1, 1]] as const;
+const { short } = parseArgs(Deno.args, { boolean: ["short"] });
+const products = short ? PRODUCTS : [
+  ...PRODUCTS,
+  ...LENGTHS.flatMap((rows) =>
+    LENGTHS.map((columns) => [
+      rows,
+      LENGTHS[(rows + columns) % LENGTHS.length]!,
+      columns,
+    ])
+  ),
+];
+const CHANNELS = short ? [3, 64] : [1, 2, 3, 5, 8, 12, 24, 33, 64];
+const TOKENS = short ? [5] : [1, 3, 5, 17, 64];
+const HEADS = short ? [7] : [3, 7, 8, 17, 32, 64];
 const gpu = await testGpu();
-if (!args["products"]) {
+if (!short) {
   for (const { name, check: operation } of registered) {
     const device = await (operation.gpu ?? testGpu)();
     for (const [what, shapes] of Object.entries(operation.cases)) {
@@ -140,54 +165,43 @@ if (!args["products"]) {
     }
   }
 }
-for (const rows of LENGTHS) {
-  for (const columns of LENGTHS) {
-    const depth = LENGTHS[(rows + columns) % LENGTHS.length]!;
-    await check(
-      gpu,
-      `matmul ${rows} x ${depth} x ${columns}`,
-      () =>
-        both(gpu, [[rows, depth], [depth, columns]], (a, b) => matmul(a, b)),
-    );
-    await check(
-      gpu,
-      `linear ${depth} to ${columns} of ${rows} rows`,
-      () =>
-        both(
-          gpu,
-          [[rows, depth], [columns, depth], [columns]],
-          (x, weight, bias) => linear(x, weight, bias),
-        ),
-    );
-  }
+for (const [rows = 0, depth = 0, columns = 0] of products) {
+  await check(
+    gpu,
+    `matmul ${rows} x ${depth} x ${columns}`,
+    () => both(gpu, [[rows, depth], [depth, columns]], (a, b) => matmul(a, b)),
+  );
+  await check(
+    gpu,
+    `linear ${depth} to ${columns} of ${rows} rows`,
+    () =>
+      both(
+        gpu,
+        [[rows, depth], [columns, depth], [columns]],
+        (x, weight, bias) => linear(x, weight, bias),
+      ),
+  );
 }
-for (const channels of [1, 2, 3, 5, 8, 12, 24, 33, 64]) {
-  for (const outputs of [1, 2, 3, 5, 8, 12, 24, 33, 64]) {
-    for (const [side, kernel, stride] of [[9, 3, 1], [16, 3, 2], [7, 1, 1]]) {
+for (const channels of CHANNELS) {
+  for (const outputs of CHANNELS) {
+    for (const [side, kernel, stride] of CONVOLUTIONS) {
+      const options = { stride, padding: (kernel - 1) / 2 };
+      const image = [2, side, side, channels];
       await check(
         gpu,
         `conv2d ${channels} to ${outputs}, ${side} by ${kernel}, ${stride}`,
         () =>
           both(
             gpu,
-            [[2, side!, side!, channels], [
-              outputs,
-              channels,
-              kernel!,
-              kernel!,
-            ]],
-            (x, w) =>
-              conv2d(x, w, undefined, {
-                stride: stride!,
-                padding: (kernel! - 1) / 2,
-              }),
+            [image, [outputs, channels, kernel, kernel]],
+            (x, w) => conv2d(x, w, undefined, options),
           ),
       );
     }
   }
 }
-for (const tokens of [1, 3, 17, 64]) {
-  for (const d of [3, 8, 17, 32, 64]) {
+for (const tokens of TOKENS) {
+  for (const d of HEADS) {
     const shape = [2, tokens, 2, d];
     await check(
       gpu,

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { openToRead } from "../formats/byte_source.ts";
+
 /** Where an object of the array lies in its file. */
 export interface RowPlace {
   /** Which object, from 0; objects that the filter skips count. */
@@ -62,25 +64,6 @@ const NEEDED: Readonly<Record<Expected, string>> = {
 
 function isSpace(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
-
-/**
- * Opens a file for reading.
- *
- * @param path the file
- * @throws {Error} if there is no such file, or it is a folder; named in quotes
- */
-export async function openToRead(path: string): Promise<Deno.FsFile> {
-  let isDirectory: boolean;
-  try {
-    // Of the path: Deno asks an open file for access to where a link leads.
-    ({ isDirectory } = await Deno.stat(path));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Error(`Cannot read "${path}": there is no such file`);
-  }
-  if (!isDirectory) return await Deno.open(path, { read: true });
-  throw new Error(`Cannot read "${path}": it is a folder, needed a file`);
 }
 
 /** Replaces NaN and infinities outside of strings. */

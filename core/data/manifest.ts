@@ -6,7 +6,7 @@
 
 import { createHash } from "node:crypto";
 import { join } from "@std/path";
-import { openToRead } from "./json_stream.ts";
+import { digestFile } from "../formats/digest.ts";
 
 /** One file and what is in it. */
 export interface FileDigest {
@@ -24,34 +24,6 @@ export interface Manifest {
   readonly digest: string;
   /** Sorted by path. */
   readonly files: readonly FileDigest[];
-}
-
-const PIECE = 1 << 20; // bytes read at once
-
-/**
- * Computes the SHA-256 of a file, 1 MiB in memory at a time.
- *
- * @param path the file
- * @param progress called after each piece with the bytes read so far
- * @returns length in bytes, and 64 hexadecimal digits
- * @throws {Error} if there is no such file
- */
-export async function digestFile(
-  path: string,
-  progress?: (bytes: number) => void,
-): Promise<{ bytes: number; sha256: string }> {
-  using file = await openToRead(path);
-  const hash = createHash("sha256");
-  const buffer = new Uint8Array(PIECE);
-  let bytes = 0;
-  while (true) {
-    const read = await file.read(buffer);
-    if (read === null) break;
-    hash.update(buffer.subarray(0, read));
-    bytes += read;
-    progress?.(bytes);
-  }
-  return { bytes, sha256: hash.digest("hex") };
 }
 
 /**
@@ -79,10 +51,11 @@ export async function digestFiles(
   const all = createHash("sha256");
   let before = 0;
   for (const path of sorted) {
-    const { bytes, sha256 } = await digestFile(
-      join(root, path),
-      (read) => progress?.(before + read, total),
-    );
+    let bytes = 0;
+    const sha256 = await digestFile(join(root, path), (read) => {
+      bytes = read;
+      progress?.(before + read, total);
+    });
     before += bytes;
     files.push({ path, bytes, sha256 });
     all.update(`${path}\t${bytes}\t${sha256}\n`);

@@ -19,10 +19,10 @@ import {
   type Published,
 } from "./encoder.ts";
 import { type FrozenWeights, loadFrozen, type WeightSource } from "./frozen.ts";
+import { EPS, ResnetBlock, SILU } from "./resnet_block.ts";
 
-const EPS = 1e-6;
-
-const SILU = { activation: "silu" } as const;
+/** Name of the residual blocks' shortcut. */
+const SHORTCUT = "conv_shortcut";
 
 /** Widest head of the attention kernel; wider ones take two products. */
 const WIDEST_HEAD = 64;
@@ -57,48 +57,6 @@ export const DEMO_VAE: AutoencoderOptions = {
   scalingFactor: 0.51,
 };
 
-/** GroupNorm, SiLU, 3x3 convolution, twice, beside a shortcut. */
-export class ResnetBlock extends Module {
-  /** `norm1` */
-  readonly norm1: GroupNorm;
-  /** `conv1` */
-  readonly conv1: Conv2d;
-  /** `norm2` */
-  readonly norm2: GroupNorm;
-  /** `conv2` */
-  readonly conv2: Conv2d;
-  /** `conv_shortcut`: 1x1, where the widths differ */
-  readonly convShortcut?: Conv2d;
-
-  /**
-   * Creates it.
-   *
-   * @param inputs channels that come in
-   * @param outputs channels that go out
-   * @param groups groups of the norms
-   */
-  constructor(inputs: number, outputs: number, groups: number) {
-    super();
-    this.norm1 = new GroupNorm(groups, inputs, EPS);
-    this.conv1 = new Conv2d(inputs, outputs, 3, { padding: 1 });
-    this.norm2 = new GroupNorm(groups, outputs, EPS);
-    this.conv2 = new Conv2d(outputs, outputs, 3, { padding: 1 });
-    if (inputs !== outputs) this.convShortcut = new Conv2d(inputs, outputs, 1);
-  }
-
-  /**
-   * Applies the block.
-   *
-   * @param x (B, height, width, inputs)
-   * @returns (B, height, width, outputs)
-   */
-  forward(x: Tensor): Tensor {
-    const h = this.conv1.forward(this.norm1.forward(x, SILU));
-    const residual = this.convShortcut?.forward(x) ?? x;
-    return this.conv2.forward(this.norm2.forward(h, SILU), { residual });
-  }
-}
-
 /** Self-attention of one head over all pixels. */
 export class AttentionBlock extends Module {
   /** `group_norm` */
@@ -113,7 +71,7 @@ export class AttentionBlock extends Module {
   readonly toOut: readonly [Linear];
 
   /**
-   * Creates it.
+   * Makes the block without weights.
    *
    * @param width channels
    * @param groups groups of the norm
@@ -167,7 +125,7 @@ class MidBlock extends Module {
 
   constructor(width: number, groups: number) {
     super();
-    const block = () => new ResnetBlock(width, width, groups);
+    const block = () => new ResnetBlock(width, width, groups, SHORTCUT);
     this.resnets = [block(), block()];
     this.attentions = [new AttentionBlock(width, groups)];
   }
@@ -206,7 +164,8 @@ class Level extends Module {
     super();
     this.resnets = Array.from(
       { length: blocks },
-      (_, i) => new ResnetBlock(i === 0 ? inputs : outputs, outputs, groups),
+      (_, i) =>
+        new ResnetBlock(i === 0 ? inputs : outputs, outputs, groups, SHORTCUT),
     );
     if (then === "down") this.downsamplers = [new Sampler(outputs, 2)];
     if (then === "up") this.upsamplers = [new Sampler(outputs, 1)];
@@ -385,7 +344,7 @@ export class AutoencoderKL extends Module {
   readonly #published: Published;
 
   /**
-   * Creates it.
+   * Makes the network without weights.
    *
    * @param options sizes; default those of Stable Diffusion
    */

@@ -100,7 +100,7 @@ const PUBLISHED: Published = {
  */
 export class ClipVitB32 extends Vit {
   /**
-   * Creates it from its sizes.
+   * Makes the network without weights.
    *
    * @param config sizes; default ViT-B/32
    */

@@ -128,7 +128,7 @@ export class DemoFeatureNet extends Module {
   #scale: number | undefined;
 
   /**
-   * Creates it.
+   * Makes the network without weights.
    *
    * @param nScenes number of scenes that the heads tell apart; absent for a
    *   network without heads

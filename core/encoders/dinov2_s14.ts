@@ -146,7 +146,7 @@ function cubic(distance: number): number {
  */
 export class DinoV2S14 extends Vit {
   /**
-   * Creates it from its sizes.
+   * Makes the network without weights.
    *
    * @param config sizes; default ViT-S/14
    */

@@ -37,7 +37,7 @@ export class FrozenLinear extends Linear {
   override readonly weight: FrozenWeight;
 
   /**
-   * Creates it from its sizes; values come with the network's weights.
+   * Makes the layer without values, which come with the network's weights.
    *
    * @param inputs features that come in, a multiple of 4
    * @param outputs features that go out
@@ -70,7 +70,7 @@ export class FrozenWeights {
   readonly #storages: readonly Storage[];
 
   /**
-   * Creates it from the memory.
+   * Takes charge of memory outside every scope.
    *
    * @param storages what it frees
    */

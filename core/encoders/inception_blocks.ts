@@ -29,7 +29,7 @@ export class ConvBnRelu extends Module {
   #folded: { readonly weight: Tensor; readonly bias: Tensor } | undefined;
 
   /**
-   * Creates it from its sizes and options.
+   * Makes the block without weights.
    *
    * @param inputs channels that come in
    * @param outputs channels that go out, a multiple of 4
@@ -201,7 +201,7 @@ export class InceptionA extends Module {
   readonly width: number;
 
   /**
-   * Creates it from its sizes.
+   * Makes the block without weights.
    *
    * @param inputs channels that come in
    * @param widths channels of the branches
@@ -274,7 +274,7 @@ export class InceptionB extends Module {
   readonly width: number;
 
   /**
-   * Creates it from its sizes.
+   * Makes the block without weights.
    *
    * @param inputs channels that come in
    * @param widths channels of the branches
@@ -352,7 +352,7 @@ export class InceptionC extends Module {
   readonly width: number;
 
   /**
-   * Creates it from its sizes.
+   * Makes the block without weights.
    *
    * @param inputs channels that come in
    * @param widths channels of the branches
@@ -431,7 +431,7 @@ export class InceptionD extends Module {
   readonly width: number;
 
   /**
-   * Creates it from its sizes.
+   * Makes the block without weights.
    *
    * @param inputs channels that come in
    * @param widths channels of the branches
@@ -517,7 +517,7 @@ export class InceptionE extends Module {
   readonly #pooling: "avg" | "max";
 
   /**
-   * Creates it from its sizes.
+   * Makes the block without weights.
    *
    * @param inputs channels that come in
    * @param widths channels of the branches, and the kind of pooling

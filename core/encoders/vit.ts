@@ -171,7 +171,7 @@ export class VitBlock extends Module {
   readonly ls2?: Module & { forward(x: Tensor): Tensor };
 
   /**
-   * Creates it from its sizes.
+   * Makes the block without weights.
    *
    * @param config sizes and variants
    */
@@ -227,7 +227,7 @@ export class Vit extends Module {
   #weights: FrozenWeights | undefined;
 
   /**
-   * Creates it from its sizes.
+   * Makes the network without weights.
    *
    * @param name key of the encoder
    * @param config sizes and variants

@@ -34,7 +34,7 @@ const PUBLISHED: Published = {
  */
 export class VitS16 extends Vit {
   /**
-   * Creates it from its sizes.
+   * Makes the network without weights.
    *
    * @param config sizes; default ViT-S/16
    */

@@ -174,7 +174,7 @@ export class VJepa2Layer extends Module {
   private readonly mlp: Mlp;
 
   /**
-   * Creates it from the network's sizes.
+   * Makes the block without weights.
    *
    * @param config sizes
    */
@@ -259,7 +259,7 @@ export class VJepa2 extends Module {
   #weights: FrozenWeights | undefined;
 
   /**
-   * Creates it from its sizes.
+   * Makes the network without weights.
    *
    * @param config sizes; default ViT-L
    * @throws {RangeError} if the heads do not divide the width or the patches

@@ -1,6 +1,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { Conv2d, GroupNorm } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
+import { applySteps, type Step } from "../nn/sequence.ts";
 import { concat, slice } from "../ops/concat.ts";
 import { matmul } from "../ops/matmul.ts";
 import { mul, sub } from "../ops/pointwise.ts";
@@ -17,6 +18,7 @@ import {
   prefixIn,
   type WeightSource,
 } from "./frozen.ts";
+import { EPS, ResnetBlock, SILU } from "./resnet_block.ts";
 
 /** Sizes of a {@linkcode VqganEncoder}. */
 export interface VqganConfig {
@@ -47,33 +49,8 @@ export const VQGAN_F16: VqganConfig = {
   inputSize: 224,
 };
 
-const EPS = 1e-6;
-
-const SILU = { activation: "silu" } as const;
-
-class ResBlock extends Module {
-  /** `norm1`, `conv1`, `norm2`, `conv2`, and `nin_shortcut` if widths differ */
-  readonly norm1: GroupNorm;
-  readonly conv1: Conv2d;
-  readonly norm2: GroupNorm;
-  readonly conv2: Conv2d;
-  readonly ninShortcut: Conv2d | undefined;
-
-  constructor(inputs: number, outputs: number, groups: number) {
-    super();
-    this.norm1 = new GroupNorm(groups, inputs, EPS);
-    this.conv1 = new Conv2d(inputs, outputs, 3, { padding: 1 });
-    this.norm2 = new GroupNorm(groups, outputs, EPS);
-    this.conv2 = new Conv2d(outputs, outputs, 3, { padding: 1 });
-    if (inputs !== outputs) this.ninShortcut = new Conv2d(inputs, outputs, 1);
-  }
-
-  forward(x: Tensor): Tensor {
-    const h = this.conv1.forward(this.norm1.forward(x, SILU));
-    const residual = this.ninShortcut?.forward(x) ?? x;
-    return this.conv2.forward(this.norm2.forward(h, SILU), { residual });
-  }
-}
+/** Name of the residual blocks' shortcut. */
+const SHORTCUT = "nin_shortcut";
 
 class AttnBlock extends Module {
   /** `norm`, and the 1 x 1 convolutions `q`, `k`, `v`, `proj_out` */
@@ -125,7 +102,7 @@ class Downsample extends Module {
 
 class Level extends Module {
   /** `block.0` and so on, `attn.0` and so on, `downsample` */
-  readonly block: readonly ResBlock[];
+  readonly block: readonly ResnetBlock[];
   readonly attn: readonly AttnBlock[];
   readonly downsample: Downsample | undefined;
 
@@ -138,7 +115,8 @@ class Level extends Module {
     super();
     this.block = Array.from(
       { length: blocks },
-      (_, i) => new ResBlock(i === 0 ? inputs : outputs, outputs, groups),
+      (_, i) =>
+        new ResnetBlock(i === 0 ? inputs : outputs, outputs, groups, SHORTCUT),
     );
     this.attn = isLast
       ? this.block.map(() => new AttnBlock(outputs, groups))
@@ -148,31 +126,29 @@ class Level extends Module {
 
   /** The level's steps in order. */
   get steps(): readonly Step[] {
-    const steps = this.block.flatMap((block, i) => {
+    const layers = this.block.flatMap((block, i) => {
       const attn = this.attn[i];
       return attn === undefined ? [block] : [block, attn];
     });
-    return this.downsample === undefined ? steps : [...steps, this.downsample];
+    const all = this.downsample === undefined
+      ? layers
+      : [...layers, this.downsample];
+    return all.map((layer) => (x) => layer.forward(x));
   }
 }
 
 class Middle extends Module {
   /** `block_1`, `attn_1`, `block_2` */
-  readonly block_1: ResBlock;
+  readonly block_1: ResnetBlock;
   readonly attn_1: AttnBlock;
-  readonly block_2: ResBlock;
+  readonly block_2: ResnetBlock;
 
   constructor(width: number, groups: number) {
     super();
-    this.block_1 = new ResBlock(width, width, groups);
+    this.block_1 = new ResnetBlock(width, width, groups, SHORTCUT);
     this.attn_1 = new AttnBlock(width, groups);
-    this.block_2 = new ResBlock(width, width, groups);
+    this.block_2 = new ResnetBlock(width, width, groups, SHORTCUT);
   }
-}
-
-/** What maps images to images. */
-interface Step {
-  forward(x: Tensor): Tensor;
 }
 
 /**
@@ -199,7 +175,7 @@ export class VqganEncoder extends Module {
   #weights: FrozenWeights | undefined;
 
   /**
-   * Creates it from its sizes.
+   * Creates the network without weights.
    *
    * @param config sizes; default the f16 model
    */
@@ -270,21 +246,15 @@ export class VqganEncoder extends Module {
    * @returns (B, height / 16, width / 16, 256)
    */
   forward(images: Tensor): Tensor {
-    const { gpu } = images;
-    const steps: Step[] = [
-      ...this.down.flatMap((level) => level.steps),
-      this.mid.block_1,
-      this.mid.attn_1,
-      this.mid.block_2,
-      { forward: (x) => this.convOut.forward(this.normOut.forward(x, SILU)) },
-    ];
     return noGrad(() =>
-      steps.reduce((x, step) => {
-        using scope = gpu.scope();
-        const y = scope.keep(step.forward(x));
-        x.free();
-        return y;
-      }, this.convIn.forward(images))
+      applySteps(images, [
+        (x) => this.convIn.forward(x),
+        ...this.down.flatMap((level) => level.steps),
+        (x) => this.mid.block_1.forward(x),
+        (x) => this.mid.attn_1.forward(x),
+        (x) => this.mid.block_2.forward(x),
+        (x) => this.convOut.forward(this.normOut.forward(x, SILU)),
+      ])
     );
   }
 

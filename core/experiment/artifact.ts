@@ -100,12 +100,16 @@ export interface ArtifactsOptions {
   readonly user?: ArtifactUser;
 }
 
-/** Sources that measure, show or wire what others made. */
+/**
+ * Sources that measure, show or wire what others made. By correlations a probe
+ * is measured while it is trained: those count.
+ */
 const ONLY_LOOKS =
-  /^core\/(report|metrics|experiment|lab\/(scores|energy_fit|pair|pair_results|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
+  /^core\/(report|metrics\/(?!spearman)|experiment|lab\/(metrics|scores|energy_fit|columns|pair|pair_scores|pair_results|gaps|sizes|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
 
 /** Sources that decide measured numbers, of what is made. */
-const MEASURES = /^core\/(metrics\/|lab\/(scores|energy_fit|pair)\.ts)/;
+const MEASURES =
+  /^core\/(metrics\/|lab\/(metrics|scores|energy_fit|columns|pair_scores)\.ts)/;
 
 /**
  * Digests the sources that artifacts depend on: those of core and kernels, but
@@ -207,9 +211,13 @@ export class Artifacts {
     return await making;
   }
 
+  /** Folder of all artifacts. */
+  get root(): string {
+    return this.#options.root ?? "data/artifacts";
+  }
+
   #folder(of: ArtifactSpec): string {
-    const { root = "data/artifacts" } = this.#options;
-    return join(root, of.kind, this.digestOf(of));
+    return join(this.root, of.kind, this.digestOf(of));
   }
 
   async #openOrMake<T>(

@@ -151,6 +151,58 @@ export type AnyExperiment = Experiment<any, any, any>;
 
 const PROJECT = fromFileUrl(new URL("../..", import.meta.url));
 
+type OwnContext = Omit<ExperimentContext<Record<string, unknown>>, "lanes">;
+
+/** Writes all that was found, with what it was made from. */
+async function report(
+  experiment: AnyExperiment,
+  { run, gpu, params, flags, command, progress, artifacts }: OwnContext,
+  found: Result,
+  seconds: number,
+): Promise<void> {
+  const line = progress("write the report");
+  const used = await usedArtifacts(artifacts.root, run.path);
+  await writeFindings(run.path, {
+    experiment: experiment.name,
+    source: experiment.source,
+    title: experiment.title,
+    preset: flags.preset,
+    isTested: flags.preset !== "smoke",
+    seeds: z.array(z.int()).catch([]).parse(params.seeds),
+    params: z.record(z.string(), z.json()).parse(params),
+    artifacts: used.map(({ kind, digest }) => `${kind}/${digest}`),
+    adapters: [
+      ...new Set([
+        gpu.adapter,
+        ...used.flatMap(({ record }) => record.adapters ?? []),
+      ]),
+    ],
+    command,
+    stages: run.stageTimes,
+    seconds,
+    ...found,
+  });
+  line.end();
+}
+
+async function keepProvenance(
+  run: RunDirectory,
+  gpu: Gpu,
+  about: Record<string, unknown>,
+): Promise<void> {
+  const content = {
+    ...about,
+    deno: Deno.version.deno,
+    adapter: gpu.adapter,
+    backend: gpu.backend,
+    stages: run.stageTimes,
+  };
+  await writeAtomic(
+    run.file("provenance.json"),
+    JSON.stringify(content, null, 2) + "\n",
+  );
+}
+
 async function execute(
   experiment: AnyExperiment,
   args: readonly string[],
@@ -194,9 +246,9 @@ async function execute(
     sources,
     flags.fresh,
   );
-  const report = run.file("report.html");
+  const page = run.file("report.html");
   if (await readJson(run.file("finished.json")) !== undefined) {
-    console.log(`Finished before; the report is ${report}`);
+    console.log(`Finished before; the report is ${page}`);
     return 0;
   }
   const words = ["./run", name, ...args.map(quoted)];
@@ -225,7 +277,7 @@ async function execute(
   const timer = run.file("seconds.json");
   const before = Number(await readJson(timer) ?? 0);
   const seconds = () => before + Math.round(performance.now()) / 1000;
-  const context: Omit<ExperimentContext<Record<string, unknown>>, "lanes"> = {
+  const context: OwnContext = {
     gpu,
     params,
     flags,
@@ -246,55 +298,20 @@ async function execute(
       bench,
       each: (stage, cases, options) => team.each(stage, cases, options),
     });
-    const line = context.progress("write the report");
-    const used = await usedArtifacts(making.root, run.path);
-    await writeFindings(run.path, {
-      experiment: experiment.name,
-      source: experiment.source,
-      title: experiment.title,
-      preset: flags.preset,
-      isTested: flags.preset !== "smoke",
-      seeds: z.array(z.int()).catch([]).parse(params.seeds),
-      params: z.record(z.string(), z.json()).parse(params),
-      artifacts: used.map(({ kind, digest }) => `${kind}/${digest}`),
-      adapters: [
-        ...new Set([
-          gpu.adapter,
-          ...used.flatMap(({ record }) => record.adapters ?? []),
-        ]),
-      ],
-      command,
-      stages: run.stageTimes,
-      seconds: seconds(),
-      ...found,
-    });
-    line.end();
+    await report(experiment, context, found, seconds());
   } catch (error) {
     keep(`Stopped: ${(error as Error).message}`);
-    await writeAtomic(timer, String(seconds()));
+    // A full disk has its own message.
+    await writeAtomic(timer, String(seconds())).catch(() => {});
     if (!(error instanceof Interrupted)) throw error;
     console.error(`Stopped. To go on: ${command}`);
     return error.status;
   }
-  await writeAtomic(
-    run.file("provenance.json"),
-    JSON.stringify(
-      {
-        command,
-        deno: Deno.version.deno,
-        adapter: gpu.adapter,
-        backend: gpu.backend,
-        started,
-        finished: new Date().toISOString(),
-        stages: run.stageTimes,
-        ...identity,
-      },
-      null,
-      2,
-    ) + "\n",
-  );
+  const finished = new Date().toISOString();
+  const about = { command, started, finished, ...identity };
+  await keepProvenance(run, gpu, about);
   await writeAtomic(run.file("finished.json"), "true\n");
-  console.log(`The report is ${report}`);
+  console.log(`The report is ${page}`);
   return 0;
 }
 

@@ -16,7 +16,7 @@ export interface CommonFlags {
   readonly data?: string;
   /** Folder of runs. */
   readonly out: string;
-  /** Folder of drawn worlds, latents and indexes, shared by runs. */
+  /** Folder of what is made once for all runs: worlds, latents, models. */
   readonly cache: string;
   /** Whether to start over. */
   readonly fresh: boolean;
@@ -32,8 +32,8 @@ const COMMON: Readonly<Record<string, string>> = {
   preset: "smoke (seconds; numbers mean nothing), demo or paper",
   data: "folder of a dataset in nuScenes layout",
   out: "folder of runs (runs)",
-  cache: "folder of drawn worlds, latents and indexes (data)",
-  fresh: "start over instead of going on",
+  cache: "folder of what is made once for all runs: worlds, models, ... (data)",
+  fresh: "start over instead of going on; what the cache holds is used",
   "dry-run": "print the plan and stop",
   help: "print this and stop",
 };

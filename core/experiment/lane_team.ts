@@ -44,21 +44,19 @@ export class LaneTeam implements Disposable {
   }
 
   /**
-   * Does a stage on all lanes at once; nothing of it is kept.
+   * Does stages on all lanes at once, in the order given as lanes become free;
+   * nothing of it is kept.
    *
-   * @param stage its name
-   * @param inputs plain JSON, one for each time
+   * @param work stages, each with plain JSON
    * @param title of the progress line
-   * @returns the results, in the order of the inputs
+   * @returns the results, in the order of the work
    */
-  async all<Input>(
-    stage: string,
-    inputs: readonly Input[],
+  async all(
+    work: readonly { readonly stage: string; readonly input: unknown }[],
     title: string,
   ): Promise<unknown[]> {
-    const job = stage;
     return await this.#do(
-      inputs.map((input) => ({ job, input, label: title })),
+      work.map(({ stage, input }) => ({ job: stage, input, label: title })),
       title,
     );
   }

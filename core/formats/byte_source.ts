@@ -34,6 +34,25 @@ export function failWith(kind: string, name: string): Fail {
 }
 
 /**
+ * Opens a file for reading.
+ *
+ * @param path the file
+ * @throws {Error} if there is no such file, or it is a folder; named in quotes
+ */
+export async function openToRead(path: string): Promise<Deno.FsFile> {
+  let isDirectory: boolean;
+  try {
+    // Of the path: Deno asks an open file for access to where a link leads.
+    ({ isDirectory } = await Deno.stat(path));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Error(`Cannot read "${path}": there is no such file`);
+  }
+  if (!isDirectory) return await Deno.open(path, { read: true });
+  throw new Error(`Cannot read "${path}": it is a folder, needed a file`);
+}
+
+/**
  * Opens a file or memory for reading by range. Reads may overlap in time.
  *
  * @param source path, file URL, or bytes

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { openToRead } from "./byte_source.ts";
 
 /** Bytes that are read at once. */
 const CHUNK = 1 << 20;
@@ -7,17 +8,24 @@ const CHUNK = 1 << 20;
  * Computes the SHA-256 of a file in bounded memory.
  *
  * @param path the file
- * @returns hexadecimal
- * @throws {Deno.errors.NotFound} if there is no such file
+ * @param progress called after each piece with the bytes read so far
+ * @returns 64 hexadecimal digits
+ * @throws {Error} if there is no such file, or it is a folder
  */
-export async function digestFile(path: string): Promise<string> {
-  using file = await Deno.open(path);
+export async function digestFile(
+  path: string,
+  progress?: (bytes: number) => void,
+): Promise<string> {
+  using file = await openToRead(path);
   const hash = createHash("sha256");
   const chunk = new Uint8Array(CHUNK);
+  let bytes = 0;
   while (true) {
     const count = await file.read(chunk);
     if (count === null) return hash.digest("hex");
     hash.update(chunk.subarray(0, count));
+    bytes += count;
+    progress?.(bytes);
   }
 }
 
@@ -25,7 +33,7 @@ export async function digestFile(path: string): Promise<string> {
  * Computes the SHA-256 of bytes.
  *
  * @param bytes any number
- * @returns hexadecimal
+ * @returns 64 hexadecimal digits
  */
 export function digestBytes(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");

@@ -1,4 +1,3 @@
-import { crc32 } from "node:zlib";
 import {
   type ByteSource,
   type Fail,
@@ -15,6 +14,7 @@ import {
   readZipHead,
   type ZipEntry,
 } from "./zip.ts";
+import { writeZip, type ZipInput } from "./zip_writer.ts";
 
 /** Element types: numpy's letter and bytes; `b1` is bool, `U` is text. */
 export type NpyType =
@@ -556,7 +556,7 @@ export type NpzInput =
  * does not grow with arrays that come in parts. Equal content gives equal
  * bytes.
  *
- * Source: numpy/lib/format.py, version 1.0; PKWARE APPNOTE 6.3.
+ * Source: numpy/lib/format.py, version 1.0.
  *
  * @param path where to
  * @param arrays by name, or one after another
@@ -577,7 +577,7 @@ export async function writeNpz(
       create: true,
       truncate: true,
     });
-    await writeArchive(file, arrays);
+    await writeZip(file, entriesOf(arrays));
     await file.syncData();
   } catch (error) {
     await Deno.remove(partial).catch(() => {});
@@ -586,24 +586,8 @@ export async function writeNpz(
   await Deno.rename(partial, path);
 }
 
-interface Written {
-  readonly name: Uint8Array<ArrayBuffer>;
-  readonly size: number;
-  readonly crc: number;
-  readonly offset: number;
-}
-
-async function writeArchive(
-  file: Deno.FsFile,
-  arrays: NpzInput,
-): Promise<void> {
-  let at = 0;
-  const write = async (bytes: Uint8Array<ArrayBuffer>) => {
-    let done = 0;
-    while (done < bytes.length) done += await file.write(bytes.subarray(done));
-    at += bytes.length;
-  };
-  const written: Written[] = [];
+/** The files of an archive, each a header and the elements. */
+async function* entriesOf(arrays: NpzInput): AsyncGenerator<ZipInput> {
   const names = new Set<string>();
   const list = Symbol.asyncIterator in arrays
     ? arrays as AsyncIterable<readonly [string, NpyInput | NpyStream]>
@@ -617,113 +601,12 @@ async function writeArchive(
       );
     }
     names.add(label);
-    const name = new TextEncoder().encode(`${label}.npy`);
     const { header, length, parts } = encodeArray(label, array);
+    const all = async function* () {
+      yield header;
+      yield* parts;
+    };
     const size = header.length + length;
-    const offset = at;
-    await write(localHeader({ name, size, crc: 0, offset }));
-    let crc = crc32(header);
-    await write(header);
-    for await (const part of parts) {
-      crc = crc32(part, crc);
-      await write(part);
-    }
-    // The checksum is known only after the elements.
-    await file.seek(offset, Deno.SeekMode.Start);
-    await write(localHeader({ name, size, crc, offset }));
-    at = await file.seek(0, Deno.SeekMode.End);
-    written.push({ name, size, crc, offset });
+    yield { name: `${label}.npy`, size, parts: all() };
   }
-  const start = at;
-  for (const entry of written) await write(centralHeader(entry));
-  await write(endOfArchive(written.length, start, at - start));
-}
-
-const WIDE = 0xffffffff;
-
-/** 1980-01-01, the first day that zip knows; numpy writes it too. */
-const DATE = 0x21;
-
-function localHeader({ name, size, crc }: Written): Uint8Array<ArrayBuffer> {
-  const isWide = size >= WIDE;
-  const extra = isWide ? 20 : 0;
-  const bytes = new Uint8Array(30 + name.length + extra);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, 0x04034b50, true);
-  view.setUint16(4, isWide ? 45 : 20, true);
-  view.setUint16(6, 0x800, true); // the name is UTF-8
-  view.setUint16(12, DATE, true);
-  view.setUint32(14, crc, true);
-  view.setUint32(18, isWide ? WIDE : size, true);
-  view.setUint32(22, isWide ? WIDE : size, true);
-  view.setUint16(26, name.length, true);
-  view.setUint16(28, extra, true);
-  bytes.set(name, 30);
-  if (isWide) {
-    const field = 30 + name.length;
-    view.setUint16(field, 1, true);
-    view.setUint16(field + 2, 16, true);
-    view.setBigUint64(field + 4, BigInt(size), true);
-    view.setBigUint64(field + 12, BigInt(size), true);
-  }
-  return bytes;
-}
-
-function centralHeader(entry: Written): Uint8Array<ArrayBuffer> {
-  const { name, size, crc, offset } = entry;
-  const isWide = size >= WIDE || offset >= WIDE;
-  const extra = isWide ? 28 : 0;
-  const bytes = new Uint8Array(46 + name.length + extra);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, 0x02014b50, true);
-  view.setUint16(4, isWide ? 45 : 20, true);
-  view.setUint16(6, isWide ? 45 : 20, true);
-  view.setUint16(8, 0x800, true); // the name is UTF-8
-  view.setUint16(14, DATE, true);
-  view.setUint32(16, crc, true);
-  view.setUint32(20, isWide ? WIDE : size, true);
-  view.setUint32(24, isWide ? WIDE : size, true);
-  view.setUint16(28, name.length, true);
-  view.setUint16(30, extra, true);
-  view.setUint32(42, isWide ? WIDE : offset, true);
-  bytes.set(name, 46);
-  if (isWide) {
-    const field = 46 + name.length;
-    view.setUint16(field, 1, true);
-    view.setUint16(field + 2, 24, true);
-    view.setBigUint64(field + 4, BigInt(size), true);
-    view.setBigUint64(field + 12, BigInt(size), true);
-    view.setBigUint64(field + 20, BigInt(offset), true);
-  }
-  return bytes;
-}
-
-function endOfArchive(
-  count: number,
-  start: number,
-  length: number,
-): Uint8Array<ArrayBuffer> {
-  const isWide = count >= 0xffff || start + length >= WIDE;
-  const wide = isWide ? 76 : 0;
-  const bytes = new Uint8Array(wide + 22);
-  const view = new DataView(bytes.buffer);
-  if (isWide) {
-    view.setUint32(0, 0x06064b50, true);
-    view.setBigUint64(4, 44n, true);
-    view.setUint16(12, 45, true);
-    view.setUint16(14, 45, true);
-    view.setBigUint64(24, BigInt(count), true);
-    view.setBigUint64(32, BigInt(count), true);
-    view.setBigUint64(40, BigInt(length), true);
-    view.setBigUint64(48, BigInt(start), true);
-    view.setUint32(56, 0x07064b50, true);
-    view.setBigUint64(64, BigInt(start + length), true);
-    view.setUint32(72, 1, true);
-  }
-  view.setUint32(wide, 0x06054b50, true);
-  view.setUint16(wide + 8, isWide ? 0xffff : count, true);
-  view.setUint16(wide + 10, isWide ? 0xffff : count, true);
-  view.setUint32(wide + 12, isWide ? WIDE : length, true);
-  view.setUint32(wide + 16, isWide ? WIDE : start, true);
-  return bytes;
 }

@@ -38,7 +38,7 @@ export class PickledTensor {
 /** A tensor that is not read, such as a quantized or a sparse one. */
 export class UnreadTensor {
   /**
-   * Creates it.
+   * Stands for the tensor, so that reading its values can say why it cannot.
    *
    * @param what what it is, for the message to whom asks for it
    * @param shape axis lengths, none if they are unknown

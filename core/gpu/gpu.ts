@@ -31,7 +31,7 @@ export interface GpuOptions {
   readonly operandSource?: OperandSource;
   /** Invocations that share a row in norms and softmax, 1 to 64. */
   readonly rowLanes?: number;
-  /** Tiles by product kind and shape class, before the tuned table's. */
+  /** Tiles by the names of choices, before the tuned table's. */
   readonly tiles?: TunedTiles;
 }
 
@@ -228,6 +228,15 @@ export class Gpu {
   /** Whether the adapter is Mesa's software rasterizer. */
   get isSoftware(): boolean {
     return /llvmpipe|swiftshader/i.test(this.adapterName);
+  }
+
+  /**
+   * Whether lanes should exchange values by shuffles within a subgroup: a
+   * software adapter suspends invocations at every barrier. Kernels are written
+   * for subgroups of 8 to 32 lanes.
+   */
+  get prefersShuffles(): boolean {
+    return this.isSoftware && this.subgroupSize >= 8 && this.subgroupSize <= 32;
   }
 
   /**

@@ -361,6 +361,28 @@ export function defineShader(
   return shader;
 }
 
+/**
+ * Defines each member of a family of kernels when it is first asked for.
+ *
+ * @param define the shader of a variant; what follows the variant, such as a
+ *   name for profiles, makes no other member of it
+ * @returns the shader of a variant, one for equal variants
+ */
+export function shaderFamily<Variant, Rest extends readonly unknown[]>(
+  define: (variant: Variant, ...rest: Rest) => Shader,
+): (variant: Variant, ...rest: Rest) => Shader {
+  const members = new Map<string, Shader>();
+  return (variant, ...rest) => {
+    const key = JSON.stringify(variant);
+    let shader = members.get(key);
+    if (shader === undefined) {
+      shader = define(variant, ...rest);
+      members.set(key, shader);
+    }
+    return shader;
+  };
+}
+
 /** All shaders of the modules that are loaded, by name. */
 export function definedShaders(): ReadonlyMap<string, Shader> {
   return shaders;

@@ -84,7 +84,7 @@ export class Storage implements Range {
   #freed = false;
 
   /**
-   * Creates it from its sizes and options.
+   * Owns a buffer of the pool until it is freed.
    *
    * @param gpu the device
    * @param block the buffer
@@ -156,7 +156,8 @@ export class Storage implements Range {
 }
 
 /**
- * Frees the storages that were made while it was the innermost scope.
+ * Owns the storages that are made while it is the innermost scope, and those
+ * that inner scopes keep; frees them when it closes.
  *
  * @example
  * ```ts ignore
@@ -169,7 +170,7 @@ export class Scope {
   readonly #storages: Set<Storage> = new Set();
 
   /**
-   * Creates it from its sizes and options.
+   * Opens no scope by itself: `gpu.scope()` does.
    *
    * @param gpu the device whose storages it frees
    */

@@ -6,6 +6,7 @@ import {
   type Result,
 } from "../experiment/experiment.ts";
 import type { ParamsSchema } from "../experiment/flags.ts";
+import { compileKernels } from "./kernels.ts";
 import { drawShare, Lab } from "./lab.ts";
 import { encodeShare } from "./latents.ts";
 import { GIVEN_FILES } from "./given.ts";
@@ -18,6 +19,7 @@ import { tune } from "./tuned.ts";
 /** Stages that every experiment with a lab has. */
 const SHARED = {
   draw: drawShare,
+  compile: compileKernels,
   encode: encodeShare,
   tune,
   /** Trains a model. */

@@ -2,7 +2,8 @@ import type { DataFile, Finding } from "../experiment/findings.ts";
 import { barPlot, frontierPlot, linePlot } from "../report/plot.ts";
 import { formatNumber } from "../report/table.ts";
 import type { TrainingFacts } from "./models.ts";
-import type { Columns, PointScores, Score } from "./scores.ts";
+import type { Columns } from "./columns.ts";
+import type { PointScores, Score } from "./metrics.ts";
 import { averagePoint } from "./tables.ts";
 
 /** A drawing with its caption. */
@@ -128,10 +129,10 @@ export async function columnFiles(
       type: "csv",
       caption: `every metric of every window, ${of}`,
     },
-    [`${name}-features`]: {
+    [`${name}-numbers`]: {
       bytes: await Deno.readFile(columns.safetensors),
       type: "safetensors",
-      caption: `the same, and what FID and KID see, ${of}`,
+      caption: `the same, ${of}`,
     },
   };
 }

@@ -9,6 +9,7 @@ import type { StageContext } from "../experiment/experiment.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { WindowTokens } from "../training/window_tokens.ts";
 import { readWindows, type WindowedData } from "./data.ts";
+import { KERNEL_SETS } from "./kernels.ts";
 import { openPart, type Part, type PartName } from "./latents.ts";
 import { type FrozenNetworks, loadNetworks } from "./networks.ts";
 import type { LabParams } from "./params.ts";
@@ -54,15 +55,29 @@ export class Lab<P extends LabParams = LabParams> implements Disposable {
     });
   }
 
+  /** Draws the embedded world; meanwhile the kernels of later are compiled. */
   #world(): Promise<string> {
-    const share = (folder: string) =>
-      this.share(
-        "draw",
-        (share): WorldShare => ({ folder, share }),
-        "draw the embedded world",
-        drawShare,
-      );
-    return drawnWorld(this.context, share);
+    const title = "draw the embedded world";
+    return drawnWorld(this.context, async (folder) => {
+      const { lanes } = this.context;
+      if (lanes === undefined) {
+        return await drawShare(this, { folder, share: { index: 0, of: 1 } });
+      }
+      // Smaller shares, so that no lane ends long before the other.
+      const of = 2 * lanes.count;
+      const draws = Array.from({ length: of }, (_, index) => ({
+        stage: "draw",
+        input: { folder, share: { index, of } } satisfies WorldShare,
+      }));
+      const compiles = lanes.count === 1
+        ? []
+        : KERNEL_SETS.map((set) => ({ stage: "compile", input: { set } }));
+      const work = draws.flatMap((draw, i) => [
+        draw,
+        ...compiles.slice(i, i + 1),
+      ]);
+      return await lanes.all(work, title);
+    });
   }
 
   /** The frozen networks; those of the demo are fine-tuned if need be. */
@@ -148,7 +163,8 @@ export class Lab<P extends LabParams = LabParams> implements Disposable {
       { length: of },
       (_, index) => input({ index, of }),
     );
-    return await lanes.all(stage, inputs, title) as T[];
+    const tasks = inputs.map((input) => ({ stage, input }));
+    return await lanes.all(tasks, title) as T[];
   }
 
   /** Closes it with the lab. */

@@ -52,6 +52,15 @@ export interface Part extends WindowPart, Omit<FrameLatents, "actions"> {
 /** Pixels that the network encodes at once: 32 frames of the demo. */
 const PIXELS_AT_ONCE = 2 ** 17;
 
+/**
+ * Frames that the network encodes at once.
+ *
+ * @param size side of a frame in pixels
+ */
+export function framesAtOnce(size: number): number {
+  return Math.max(1, Math.floor(PIXELS_AT_ONCE / size ** 2));
+}
+
 function shardsOf(
   { paths }: WindowPart,
   { latentShape, vaeDigest }: FrozenNetworks,
@@ -80,7 +89,7 @@ export async function encodeShare(
     await lab.networks(),
   ];
   const line = lab.context.progress("encode");
-  const atOnce = Math.max(1, Math.floor(PIXELS_AT_ONCE / size ** 2));
+  const atOnce = framesAtOnce(size);
   using loader = new FrameLoader();
   let [waitingSeconds, networkSeconds] = [0, 0];
   const encoded = await encodeLatents({

@@ -11,7 +11,7 @@ import {
   type WorldModel,
   type WorldModelOptions,
 } from "../models/world_model.ts";
-import type { StateEntry } from "../nn/module.ts";
+import type { StateDict, StateEntry } from "../nn/module.ts";
 import type { LossCurve } from "../training/loop.ts";
 import {
   type TokenStatistics,
@@ -220,13 +220,24 @@ function settingsOf(
   };
 }
 
-/** Sizes and objective of a model. */
-async function optionsOf(
-  lab: Lab,
+/** Sizes of a frame's tokens. */
+export type TokenSizes = Pick<
+  WindowTokens,
+  "horizon" | "tokensPerFrame" | "patchDim"
+>;
+
+/**
+ * Sizes and objective of a model.
+ *
+ * @param params of the training
+ * @param sizes of the tokens
+ * @param spec which model
+ */
+export function modelOptions(
   params: TrainParams,
+  { horizon, tokensPerFrame, patchDim }: TokenSizes,
   { mode, recipe, seed }: ModelSpec,
-): Promise<WorldModelOptions> {
-  const { horizon, tokensPerFrame, patchDim } = await lab.tokens("train");
+): WorldModelOptions {
   return {
     network: mode === "mlp" ? "mlp" : "dit",
     objective: mode === "diffusion" ? params.objective : "direct",
@@ -270,7 +281,7 @@ export async function training(
   const part = await lab.part("train");
   const data = await modelTokens(lab, spec, "train");
   const rows = part.windows.map(({ row }) => row);
-  const options = await optionsOf(lab, params, spec);
+  const options = modelOptions(params, data, spec);
   const settings = settingsOf(params, spec);
   const { patch, actionOffset } = lab.params;
   return await lab.make<TrainingFacts>({
@@ -285,15 +296,11 @@ export async function training(
     from: [part.digest, ...(origin === undefined ? [] : [origin.digest])],
   }, async (folder) => {
     using model = createWorldModel(gpu, options);
-    if (from !== undefined) {
-      using first = await trainedModel(lab, from);
-      const state = await first.model.stateDict();
-      model.loadStateDict(state, `the ${from.mode} model to begin with`);
-    }
+    const first = from && await firstState(lab, from);
     const line = lab.context.progress(`train ${spec.mode}`);
     const weights = await trainWorldModel(
       gpu,
-      { model, data, rows, settings },
+      { model, data, rows, settings, ...(first ? { from: first } : {}) },
       {
         checkpoint: folder.scratch("checkpoint.safetensors"),
         digest: digestJson(spec, "model"),
@@ -312,14 +319,20 @@ export async function training(
   });
 }
 
-async function load(model: WorldModel, path: string): Promise<void> {
+async function readState(path: string): Promise<StateDict> {
   using file = await readSafetensors(path);
   const state: Record<string, StateEntry> = {};
   for (const name of file.names) {
     const value = await file.read(name);
     state[name] = { shape: value.shape, data: toFloat32(value) };
   }
-  model.loadStateDict(state, path);
+  return state;
+}
+
+/** Weights of a model that another one begins with. */
+async function firstState(lab: Lab, from: ModelSpec): Promise<StateDict> {
+  using first = await trainedModel(lab, from);
+  return await first.model.stateDict();
 }
 
 /** Puts a model on the device. */
@@ -336,8 +349,10 @@ async function placed(
     return read.model;
   }
   const params = { ...lab.params, ...spec.changes };
-  const model = createWorldModel(gpu, await optionsOf(lab, params, spec));
-  await load(model, made.file(fileOf(weights)));
+  const options = modelOptions(params, await lab.tokens("train"), spec);
+  const model = createWorldModel(gpu, options);
+  const path = made.file(fileOf(weights));
+  model.loadStateDict(await readState(path), path);
   return model;
 }
 

@@ -106,8 +106,8 @@ function imagesOf(levels: Uint8Array): Float32Array<ArrayBuffer> {
   return images;
 }
 
-/** Images that are on the device at once. */
-const IMAGES_AT_ONCE = 32;
+/** Images that are decoded, or whose features are computed, at once. */
+export const IMAGES_AT_ONCE = 32;
 
 /** What the features of FID and KID are computed by, on the device. */
 interface OpenFeatures extends Disposable {

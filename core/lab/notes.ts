@@ -3,8 +3,10 @@ import type { Facts } from "../experiment/findings.ts";
 import { formatNumber } from "../report/table.ts";
 import type { Lab } from "./lab.ts";
 import type { EncodingFacts } from "./latents.ts";
+import { TRAINED_FRAMES } from "./columns.ts";
 import type { FrozenNetworks } from "./networks.ts";
-import { TRAINED_FRAMES } from "./scores.ts";
+import type { LabParams } from "./params.ts";
+import type { StackCheck } from "./scores.ts";
 import { describeTuning, tuningFacts } from "./tuned.ts";
 import type { TunedFeatures } from "./tune_features.ts";
 import { digestFile } from "../formats/digest.ts";
@@ -113,4 +115,38 @@ export async function labNotes(
       `Dataset: ${scenes}. ${quality.retainedSamples} of ${quality.totalKeyframes} keyframes kept; dropped: ${dropped}.`,
     ],
   };
+}
+
+/**
+ * Says what the metrics say of camera frames against camera frames.
+ *
+ * @param check as measured
+ * @param step of the horizon, from 0
+ */
+export function checkNote(
+  { n, kid, fid, sameFid }: StackCheck,
+  step: number,
+): string {
+  return `Metric check at t+${
+    step + 1
+  }: camera frames of half of the test scenes against those of the others (${
+    n.join(" and ")
+  }) have KID ${kid.toFixed(3)} and FID ${
+    fid.toFixed(1)
+  }; all against themselves, FID ${sameFid.toExponential(0)}.`;
+}
+
+/**
+ * Says what diversity is of.
+ *
+ * @param params of the run
+ * @param published distance of real futures that the paper has
+ */
+export function diversityNote(
+  { diversitySamples, diversityWindows }: LabParams,
+  published: number,
+): string {
+  return `Diversity is the distance of the latents of two samples of a window, averaged over ${diversitySamples} samples of each of at most ${diversityWindows} windows; direct regression and the baselines have one future. The paper's is of latents of 4,096 values, where real futures of windows that look alike are ${
+    published.toFixed(1)
+  } apart.`;
 }

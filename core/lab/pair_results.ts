@@ -10,22 +10,21 @@ import { columnFiles, type Figure, lossFigure } from "./figures.ts";
 import type { Lab } from "./lab.ts";
 import type { Mode, TrainingFacts } from "./models.ts";
 import {
+  modelOf,
   MODES,
   PAIR_FUTURES,
   PAIR_POINTS,
-  pairColumns,
   type PairFuture,
   pairFuture,
   pairFutures,
   type PairSpec,
   RECIPE_TITLES,
   scoredSteps,
-  scorePair,
-  type StepScores,
 } from "./pair.ts";
+import { pairColumns, scorePair, type StepScores } from "./pair_scores.ts";
 import type { LabParams } from "./params.ts";
 import type { Work } from "./plan.ts";
-import type { PointScores } from "./scores.ts";
+import type { PointScores } from "./metrics.ts";
 import { averagePoint } from "./tables.ts";
 
 /** Stages of an experiment that compares pairs. */
@@ -68,8 +67,10 @@ export async function runPairs(
   >,
   all: readonly PairSpec[],
 ): Promise<PairResult[]> {
-  const label = ({ recipe, seed }: PairSpec, what: string) =>
-    all.length === 1 ? what : `${recipe} ${seed} ${what}`;
+  const label = ({ recipe, seed, changes = {} }: PairSpec, what: string) =>
+    all.length === 1
+      ? what
+      : [recipe, seed, ...Object.entries(changes).flat(), what].join(" ");
   /** A case for every pair and member of a list. */
   const cases = <Name extends string, T>(name: Name, list: readonly T[]) =>
     all.flatMap((of) =>
@@ -80,7 +81,7 @@ export async function runPairs(
       )
     );
   const facts = await train(
-    cases("mode", MODES).map(({ of, mode }) => ({ ...of, mode })),
+    cases("mode", MODES).map(({ of, mode }) => modelOf(of, mode)),
     (spec) => label(spec, spec.mode),
   );
   await each("sample", cases("kind", PAIR_FUTURES), {
@@ -139,7 +140,7 @@ export function trainedNotes(
 ): string[] {
   const trained = trainedOf(pair);
   return trained.includes("direct") && trained.includes("diffusion")
-    ? [`Direct and diffusion were trained on ${samples} windows each.`]
+    ? [`Direct and diffusion saw ${samples.toLocaleString("en")} windows each.`]
     : [];
 }
 

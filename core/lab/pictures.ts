@@ -63,7 +63,10 @@ export async function futurePictures(
   };
   const rows: { label: string; images: (Image | null)[] }[] = [];
   const films: Image[][][] = [];
-  for (const i of spaced([...windows.keys()], SHOWN)) {
+  const line = lab.context.progress("decode pictures");
+  const chosen = spaced([...windows.keys()], SHOWN);
+  line.update({ done: 0, total: chosen.length });
+  for (const [done, i] of chosen.entries()) {
     const { row, scene } = windows[i]!;
     const some = paths.slice(row, row + horizon + 1);
     const camera = imagesOf(
@@ -84,7 +87,9 @@ export async function futurePictures(
       })),
     );
     films.push([camera.slice(1), ...futures]);
+    line.update({ done: done + 1, total: chosen.length });
   }
+  line.end();
   const zoom = zoomOf(size);
   const columns = Array.from(
     { length: horizon + 1 },

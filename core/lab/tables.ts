@@ -8,7 +8,7 @@ import {
   type ScoreColumn,
   type ScoreTableName,
   WINDOW_METRICS,
-} from "./scores.ts";
+} from "./metrics.ts";
 
 /**
  * Averages scores over seeds, with the mean ends of their intervals.

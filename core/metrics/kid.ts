@@ -193,8 +193,24 @@ function sceneSums(
   return sums;
 }
 
+/** Options of {@linkcode kidResamples}. */
+export interface KidResampling {
+  /** How many; default 200. */
+  readonly resamples?: number;
+  /** Seed of the draw; default 0. */
+  readonly seed?: number;
+}
+
+/** KID of all images, and of resamples. */
+export interface KidResamples {
+  /** The unbiased discrepancy of all images. */
+  readonly value: number;
+  /** That of each resample, centred on `value`. */
+  readonly values: readonly number[];
+}
+
 /**
- * Bootstrap interval of KID over scenes: whole scenes are drawn with
+ * Bootstrap resamples of KID over scenes: whole scenes are drawn with
  * replacement, and the unbiased discrepancy of all images of the draw is
  * taken. Both sets draw the scenes they share together, and the others each on
  * its own.
@@ -206,28 +222,24 @@ function sceneSums(
  * prediction more often; what shift is left is taken off, so that resamples
  * centre on the estimate of the sets themselves.
  *
+ * Sets with equal scenes, in an equal order, and an equal seed have equal draws:
+ * the difference of their values, one by one, resamples a paired difference.
+ *
  * @param real features of real images
  * @param fake features of generated images
  * @param groups scene of each image of both sets
- * @param options resamples (200), level (0.95), seed (0)
- * @returns the ends of the interval; they are equal if there is one scene only
- * @throws {RangeError} as `checkPair`, if scenes and images differ in number,
- *   or an option is out of range
+ * @param options how many, and the seed
+ * @throws {RangeError} as `checkPair`, or if scenes and images differ in number
  */
-export function kidInterval(
+export function kidResamples(
   real: Features,
   fake: Features,
   groups: {
     readonly real: readonly (string | number)[];
     readonly fake: readonly (string | number)[];
   },
-  options: {
-    readonly resamples?: number;
-    readonly level?: number;
-    readonly seed?: number;
-  } = {},
-): Interval {
-  const { resamples = 200, level = 0.95, seed = 0 } = options;
+  { resamples = 200, seed = 0 }: KidResampling = {},
+): KidResamples {
   const [n, m] = checkPair(real, fake);
   if (groups.real.length !== n || groups.fake.length !== m) {
     throw new RangeError(
@@ -309,8 +321,29 @@ export function kidInterval(
   // which shifts every resample; the spread is kept and the middle put back.
   const whole = estimate(new Float64Array(names.length).fill(1));
   const middle = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return percentileInterval(
-    values.map((value) => value - middle + whole),
-    level,
-  );
+  return {
+    value: whole,
+    values: values.map((value) => value - middle + whole),
+  };
+}
+
+/**
+ * Bootstrap interval of KID over scenes, see {@linkcode kidResamples}.
+ *
+ * @param real features of real images
+ * @param fake features of generated images
+ * @param groups scene of each image of both sets
+ * @param options resamples (200), level (0.95), seed (0)
+ * @returns the ends of the interval; they are equal if there is one scene only
+ * @throws {RangeError} as `kidResamples`, or if an option is out of range
+ */
+export function kidInterval(
+  real: Features,
+  fake: Features,
+  groups: Parameters<typeof kidResamples>[2],
+  { level = 0.95, ...options }: KidResampling & { readonly level?: number } =
+    {},
+): Interval {
+  const { values } = kidResamples(real, fake, groups, options);
+  return percentileInterval(values, level);
 }

@@ -129,33 +129,36 @@ export function sceneMeans(
   );
 }
 
+/** How values are resampled. */
+export interface Resampling {
+  /** Scene of each window; each window on its own if absent. */
+  readonly groups?: readonly (string | number)[];
+  /** How many resamples; default 2000. */
+  readonly resamples?: number;
+  /** Seed of the draws; default 0. */
+  readonly seed?: number;
+  /** What is taken of the values of a resample; default their mean. */
+  readonly statistic?: (values: readonly number[]) => number;
+}
+
 /**
- * Percentile bootstrap interval of a statistic, the mean unless given. With
- * groups, whole scenes are drawn, since windows of one scene are not
- * independent.
+ * Bootstrap resamples of a statistic, the mean unless given. With groups, whole
+ * scenes are drawn, since windows of one scene are not independent.
  *
  * Source: Efron 1979.
  *
  * @param values one per window
- * @param options scene of each window, level (0.95), resamples (2000), seed
- *   (0), and the statistic of the values of a resample (their mean)
- * @returns the ends of the interval; they are equal if there is one group only
- * @throws {RangeError} if values and groups differ in number, a value is not
- *   finite, or an option is out of range
+ * @param options groups, resamples, seed, statistic
+ * @returns the statistic of each resample
+ * @throws {RangeError} if values and groups differ in number, or a value is not
+ *   finite
  */
-export function bootstrapInterval(
+export function bootstrapResamples(
   values: ArrayLike<number>,
-  options: {
-    readonly groups?: readonly (string | number)[];
-    readonly level?: number;
-    readonly resamples?: number;
-    readonly seed?: number;
-    readonly statistic?: (values: readonly number[]) => number;
-  } = {},
-): Interval {
+  options: Resampling = {},
+): number[] {
   check("bootstrap interval", values, 1);
-  const { level = 0.95, resamples = 2000, seed = 0, statistic = mean } =
-    options;
+  const { resamples = 2000, seed = 0, statistic = mean } = options;
   const groups = options.groups ??
     Array.from({ length: values.length }, (_, i) => i);
   if (groups.length !== values.length) {
@@ -165,11 +168,26 @@ export function bootstrapInterval(
   }
   const members = Map.groupBy(groups.keys(), (i) => groups[i]!);
   const list = [...members.values()].map((rows) => rows.map((i) => values[i]!));
-  const results: number[] = [];
-  for (let r = 0; r < resamples; r++) {
+  return Array.from({ length: resamples }, (_, r) => {
     const stream = key("bootstrap", seed, r);
-    const drawn = list.flatMap((_, i) => list[stream.integer(i, list.length)]!);
-    results.push(statistic(drawn));
-  }
-  return percentileInterval(results, level);
+    return statistic(
+      list.flatMap((_, i) => list[stream.integer(i, list.length)]!),
+    );
+  });
+}
+
+/**
+ * Percentile bootstrap interval of a statistic, see
+ * {@linkcode bootstrapResamples}.
+ *
+ * @param values one per window
+ * @param options groups, resamples, seed, statistic, and level (0.95)
+ * @returns the ends of the interval; they are equal if there is one group only
+ * @throws {RangeError} as `bootstrapResamples`, or if `level` is out of range
+ */
+export function bootstrapInterval(
+  values: ArrayLike<number>,
+  { level = 0.95, ...options }: Resampling & { readonly level?: number } = {},
+): Interval {
+  return percentileInterval(bootstrapResamples(values, options), level);
 }

@@ -34,7 +34,8 @@ export class MultiheadAttention extends Module {
   readonly #heads: number;
 
   /**
-   * Creates it from its sizes and options.
+   * Makes the layer on no device; a parameter store places it and draws its
+   * values.
    *
    * @param width model width D
    * @param heads number of heads, a divisor of D with D / heads up to 64

@@ -25,7 +25,8 @@ export class Linear extends Module {
   readonly bias?: Parameter;
 
   /**
-   * Creates it from its sizes and options.
+   * Makes the layer on no device; a parameter store places it and draws its
+   * values.
    *
    * @param inputs features that come in
    * @param outputs features that go out
@@ -64,7 +65,8 @@ export class Conv2d extends Module {
   readonly #options: Conv2dOptions;
 
   /**
-   * Creates it from its sizes and options.
+   * Makes the layer on no device; a parameter store places it and draws its
+   * values.
    *
    * @param inputs channels that come in
    * @param outputs channels that go out
@@ -109,7 +111,8 @@ export class LayerNorm extends Module {
   readonly #eps: number;
 
   /**
-   * Creates it from its sizes and options.
+   * Makes the layer on no device; a parameter store places it and draws its
+   * values.
    *
    * @param width length of the last axis
    * @param eps added to the variance; default 1e-5
@@ -142,7 +145,8 @@ export class GroupNorm extends Module {
   readonly #eps: number;
 
   /**
-   * Creates it from its sizes and options.
+   * Makes the layer on no device; a parameter store places it and draws its
+   * values.
    *
    * @param groups number of groups
    * @param channels a multiple of 4 and of the groups
@@ -192,7 +196,8 @@ export class BatchNorm2d extends Module {
   readonly #momentum: number;
 
   /**
-   * Creates it from its sizes and options.
+   * Makes the layer on no device; a parameter store places it and draws its
+   * values.
    *
    * @param channels a multiple of 4
    * @param options eps and momentum
@@ -255,7 +260,8 @@ export class Embedding extends Module {
   readonly weight: Parameter;
 
   /**
-   * Creates it from its sizes and options.
+   * Makes the layer on no device; a parameter store places it and draws its
+   * values.
    *
    * @param rows number of vectors
    * @param width their length
@@ -281,7 +287,7 @@ export class Dropout extends Module {
   readonly #share: number;
 
   /**
-   * Creates it from its sizes and options.
+   * Sets how much is dropped; there is nothing to place.
    *
    * @param share of elements that is zeroed, 0 to below 1
    */
@@ -312,7 +318,7 @@ export class Sequential extends Module {
   readonly #layers: readonly Layer[];
 
   /**
-   * Creates it from its sizes and options.
+   * Puts layers in order.
    *
    * @param layers modules and functions; functions count as positions
    */

@@ -151,7 +151,7 @@ export class Adam implements Optimizer {
   readonly #weightDecay: number;
 
   /**
-   * Creates it from its sizes and options.
+   * Takes charge of a store; both moments start at zero.
    *
    * @param store parameters
    * @param options learning rate, betas, eps, weight decay
@@ -226,7 +226,7 @@ export class AdamW extends Adam {
   protected override readonly isDecoupled = true;
 
   /**
-   * Creates it from its sizes and options.
+   * Takes charge of a store, as {@linkcode Adam} does.
    *
    * @param store parameters
    * @param options learning rate, betas, eps, weight decay (default 0.01)
@@ -245,7 +245,7 @@ export class SGD implements Optimizer {
   readonly #weightDecay: number;
 
   /**
-   * Creates it from its sizes and options.
+   * Takes charge of a store; the momentum starts at zero.
    *
    * @param store parameters
    * @param options learning rate, momentum, weight decay

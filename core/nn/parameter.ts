@@ -20,7 +20,7 @@ export class Parameter extends Tensor {
   loaded: Float32Array<ArrayBuffer> | undefined;
 
   /**
-   * Creates it from its sizes and options.
+   * Sets the shape and the values that a parameter store is to give it.
    *
    * @param shape axis lengths
    * @param init initial values

@@ -60,7 +60,8 @@ export class ParameterStore {
   readonly #storages: Storage[] = [];
 
   /**
-   * Creates it from its sizes and options.
+   * Places all parameters of modules and sets their values: those that were
+   * loaded, else initial ones.
    *
    * @param gpu device
    * @param modules by group name

@@ -4,7 +4,7 @@ import {
 } from "../../kernels/attention.wgsl.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { ceilDiv, checkLoop, groupRanges } from "../gpu/grid.ts";
-import { defineShader, type Shader } from "../gpu/shader.ts";
+import { defineShader, shaderFamily } from "../gpu/shader.ts";
 import { partOf } from "../gpu/storage.ts";
 import { record } from "../tensor/autograd.ts";
 import { empty } from "../tensor/create.ts";
@@ -16,20 +16,9 @@ import { alignRows, cropRows } from "./copy_rows.ts";
 /** Features of a head that fit the kernels' registers. */
 const MAX_HEAD = 64;
 
-const shaders = new Map<string, Shader>();
-
-/** The shader of one member of the attention family. */
-export function attentionShader(variant: AttentionVariant): Shader {
-  const key = JSON.stringify(variant);
-  let shader = shaders.get(key);
-  if (shader === undefined) {
-    shader = defineShader(`attention_${variant.pass}`, [
-      attentionKernel(variant),
-    ]);
-    shaders.set(key, shader);
-  }
-  return shader;
-}
+const attentionShader = shaderFamily((variant: AttentionVariant) =>
+  defineShader(`attention_${variant.pass}`, [attentionKernel(variant)])
+);
 
 /**
  * Attends from queries to keys: softmax(q k^T / sqrt(d)) v, head by head.
@@ -47,7 +36,7 @@ export function attentionShader(variant: AttentionVariant): Shader {
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor): Tensor {
   const [batch = 0, queries = 0, heads = 0, d = 0] = q.shape;
-  const keys = k.shape[1] ?? 0;
+  const [, keys = 0] = k.shape;
   const wanted = showShape([batch, keys, heads, d]);
   if (
     q.shape.length !== 4 || showShape(k.shape) !== wanted ||
@@ -202,9 +191,7 @@ function attend(q: Tensor, kv: Tensor | undefined, g: Geometry): Tensor {
 function memberFor(
   gpu: Gpu,
 ): Pick<AttentionVariant, "member" | "lanes"> {
-  const { subgroupSize } = gpu;
-  if (gpu.isSoftware && subgroupSize >= 8 && subgroupSize <= 32) {
-    return { member: "shuffle", lanes: subgroupSize };
-  }
-  return { member: "direct", lanes: 64 };
+  return gpu.prefersShuffles
+    ? { member: "shuffle", lanes: gpu.subgroupSize }
+    : { member: "direct", lanes: 64 };
 }

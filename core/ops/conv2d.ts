@@ -1,88 +1,45 @@
 import { conv2dKernel, type Conv2dVariant } from "../../kernels/conv2d.wgsl.ts";
-import {
-  convWeightKernel,
-  type ConvWeightVariant,
-} from "../../kernels/conv2d_weight.wgsl.ts";
-import math from "../../kernels/lib/math.wgsl" with { type: "text" };
-import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import type { Activation } from "../../kernels/matmul.wgsl.ts";
-import {
-  type SharedTile,
-  type Tile,
-  tileGrid,
-} from "../../kernels/tile.wgsl.ts";
+import { type Tile, tileGrid } from "../../kernels/tile.wgsl.ts";
 import { ceilDiv, checkLoop, MAX_GROUPS } from "../gpu/grid.ts";
-import { defineShader, type Shader } from "../gpu/shader.ts";
-import { chooseTile } from "../gpu/tuning.ts";
+import { defineShader, shaderFamily } from "../gpu/shader.ts";
 import { isGradEnabled, noGrad, record } from "../tensor/autograd.ts";
-import { derive } from "../tensor/derived.ts";
 import { empty } from "../tensor/create.ts";
-import { sameShape, showShape } from "../tensor/shape.ts";
+import { derive } from "../tensor/derived.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { concat, slice } from "./concat.ts";
+import {
+  type Conv2dOptions,
+  type Geometry,
+  geometryOf,
+  halvesOf,
+  isPlain3x3,
+  pixelParams,
+} from "./conv2d_geometry.ts";
 import { convolveNarrow, suitsNarrow } from "./conv2d_narrow.ts";
+import { parameterGradients } from "./conv2d_weight.ts";
 import { alignRows } from "./copy_rows.ts";
+import {
+  activationSources,
+  type Epilogue,
+  epilogueVariant,
+  present,
+} from "./epilogue.ts";
 import { permute } from "./permute.ts";
 import { activationGradient, add } from "./pointwise.ts";
-import { sum } from "./reduce.ts";
+import { chooseTile } from "./tiles.ts";
 import { fitsWinograd, suitsWinograd, winograd } from "./winograd.ts";
 
-/** Options of {@linkcode conv2d}; one number serves both axes. */
-export interface Conv2dOptions {
-  /** Step between results, in pixels. Default 1. */
-  readonly stride?: number | readonly [number, number];
-  /**
-   * Zeros around the image, in pixels: one number, height and width, or top,
-   * bottom, left and right. Default 0.
-   */
-  readonly padding?:
-    | number
-    | readonly [number, number]
-    | readonly [number, number, number, number];
-  /** Step between taps, in pixels. Default 1. */
-  readonly dilation?: number | readonly [number, number];
-  /** Groups of channels that are convolved apart. Default 1. */
-  readonly groups?: number;
-  /** Applied to the result in the same pass. */
-  readonly activation?: Activation;
-  /** (B, outHeight, outWidth, O), added to the result after that. */
-  readonly residual?: Tensor;
-}
+export type { Conv2dOptions } from "./conv2d_geometry.ts";
 
-const shaders = new Map<string, Shader>();
-
-/** The shader of one member of the convolution family. */
-export function conv2dShader(variant: Conv2dVariant): Shader {
-  const key = JSON.stringify(variant);
-  let shader = shaders.get(key);
-  if (shader === undefined) {
-    const sources = [conv2dKernel(variant)];
-    if (variant.activation !== "none") sources.unshift(math, nan);
-    shader = defineShader(`conv2d_${variant.pass}`, sources);
-    shaders.set(key, shader);
-  }
-  return shader;
-}
-
-/** Sizes of one convolution, in pixels and channels. */
-interface Geometry {
-  readonly batch: number;
-  readonly inHeight: number;
-  readonly inWidth: number;
-  readonly inChannels: number;
-  readonly outHeight: number;
-  readonly outWidth: number;
-  readonly outChannels: number;
-  readonly kernelHeight: number;
-  readonly kernelWidth: number;
-  readonly strideY: number;
-  readonly strideX: number;
-  readonly padTop: number;
-  readonly padLeft: number;
-  readonly dilationY: number;
-  readonly dilationX: number;
-}
+const conv2dShader = shaderFamily((variant: Conv2dVariant) =>
+  defineShader(`conv2d_${variant.pass}`, [
+    ...activationSources(variant),
+    quotient,
+    conv2dKernel(variant),
+  ])
+);
 
 /**
  * Convolves images with kernels: cross-correlation, as PyTorch does.
@@ -159,9 +116,8 @@ export function conv2d(
  */
 function tapsOf(weight: Tensor, isForward: boolean): Tensor {
   const [k, n] = isForward ? [1, 0] as const : [0, 1] as const;
-  const [, , height = 1, width = 1] = weight.shape;
-  const channels = weight.shape[k]!;
-  const columns = weight.shape[n]!;
+  const [outer = 0, inner = 0, height = 0, width = 0] = weight.shape;
+  const [channels, columns] = isForward ? [inner, outer] : [outer, inner];
   if (channels % 4 === 0) {
     return alignRows(
       permute(weight, [2, 3, k, n])
@@ -169,7 +125,7 @@ function tapsOf(weight: Tensor, isForward: boolean): Tensor {
     );
   }
   const rows = alignRows(permute(weight, [2, 3, n, k]));
-  const padded = rows.shape.at(-1)!;
+  const padded = 4 * ceilDiv(channels, 4);
   return alignRows(
     permute(rows.reshape([height * width, columns, padded]), [0, 2, 1])
       .reshape([height * width * padded, columns]),
@@ -177,14 +133,10 @@ function tapsOf(weight: Tensor, isForward: boolean): Tensor {
 }
 
 /** Operands and epilogue of a forward or input pass. */
-interface Operands {
+interface Operands extends Epilogue {
   readonly a: Tensor;
   readonly weight: Tensor;
   readonly columns: number;
-  readonly bias?: Tensor | undefined;
-  readonly activation?: Activation;
-  readonly residual?: Tensor | undefined;
-  readonly keepPre?: boolean;
 }
 
 function convolve(
@@ -192,18 +144,16 @@ function convolve(
   geometry: Geometry,
   operands: Operands,
 ): { c: Tensor; pre: Tensor | undefined } {
-  const { a, weight, columns, bias, residual, activation = "none" } = operands;
+  const { a, weight, columns, ...own } = operands;
   const { gpu } = a;
   const isForward = pass === "forward";
   const { batch } = geometry;
-  const gridHeight = isForward ? geometry.outHeight : geometry.inHeight;
-  const gridWidth = isForward ? geometry.outWidth : geometry.inWidth;
+  const pixels = pixelParams(geometry, isForward);
+  const { gridHeight, gridWidth, sourceHeight, sourceWidth } = pixels;
   const rows = batch * gridHeight * gridWidth;
   const channels = isForward ? geometry.inChannels : geometry.outChannels;
   const depth = 4 * ceilDiv(channels, 4);
   const shape = [batch, gridHeight, gridWidth, columns] as const;
-  const sourceHeight = isForward ? geometry.inHeight : geometry.outHeight;
-  const sourceWidth = isForward ? geometry.inWidth : geometry.outWidth;
   const { kernelHeight, kernelWidth, padTop, padLeft } = geometry;
   if (
     isPlain3x3(geometry) &&
@@ -219,10 +169,7 @@ function convolve(
       padding: isForward ? [padTop, padLeft] : [2 - padTop, 2 - padLeft],
       source: [sourceHeight, sourceWidth],
       shape,
-      bias,
-      activation,
-      residual,
-      keepPre: operands.keepPre ?? false,
+      ...own,
     });
   }
   const b = derive(
@@ -246,10 +193,7 @@ function convolve(
       ],
       source: [sourceHeight, sourceWidth],
       shape,
-      bias,
-      activation,
-      residual,
-      keepPre: operands.keepPre ?? false,
+      ...own,
     });
   }
   checkLoop("conv2d", kernelHeight * kernelWidth * (depth / 4 + 1));
@@ -260,11 +204,7 @@ function convolve(
   checkPixels(rows, tile);
   const shader = conv2dShader({
     pass,
-    bias: bias !== undefined,
-    activation,
-    keepPre: operands.keepPre ?? false,
-    residual: residual !== undefined,
-    wide: columns % 4 === 0,
+    ...epilogueVariant(own, columns),
     tail: tile.member === "shared" && depth % tile.depth !== 0,
     source: gpu.operandSource,
     tile,
@@ -274,33 +214,19 @@ function convolve(
   const [gx, gy] = tileGrid(tile, rows, columns);
   shader.run(
     "product",
-    {
-      a,
-      b,
-      c,
-      ...(bias === undefined ? {} : { bias }),
-      ...(pre === undefined ? {} : { pre }),
-      ...(residual === undefined ? {} : { residual }),
-    },
+    present({ a, b, c, bias: own.bias, pre, residual: own.residual }),
     {
       rows,
       columns,
       depth,
-      parts: geometry.kernelHeight * geometry.kernelWidth,
+      parts: kernelHeight * kernelWidth,
       pixels: rows,
       pitchA: depth / 4,
       pitchB: ceilDiv(columns, 4),
-      gridHeight,
-      gridWidth,
-      sourceHeight,
-      sourceWidth,
-      ...taps(geometry),
+      ...pixels,
     },
     [gx, gy],
-    {
-      flops: 2 * rows * columns * channels * geometry.kernelHeight *
-        geometry.kernelWidth,
-    },
+    { flops: 2 * rows * columns * channels * kernelHeight * kernelWidth },
   );
   return { c, pre };
 }
@@ -330,230 +256,6 @@ function convolveHalves(
   });
 }
 
-function halvesOf(
-  batch: number,
-): readonly (readonly [start: number, end: number])[] {
-  const middle = Math.floor(batch / 2);
-  return [[0, middle], [middle, batch]];
-}
-
-/** Whether the kernel is 3 x 3 and moves in steps of one pixel. */
-function isPlain3x3(geometry: Geometry): boolean {
-  const { kernelHeight, kernelWidth, strideY, strideX } = geometry;
-  const { dilationY, dilationX } = geometry;
-  return kernelHeight === 3 && kernelWidth === 3 && strideY === 1 &&
-    strideX === 1 && dilationY === 1 && dilationX === 1;
-}
-
-/** Params of the taps, equal in all passes. */
-function taps(geometry: Geometry) {
-  const { kernelWidth, strideY, strideX, dilationY, dilationX } = geometry;
-  return {
-    kernelWidth,
-    strideY,
-    strideX,
-    padY: geometry.padTop,
-    padX: geometry.padLeft,
-    dilationY,
-    dilationX,
-  };
-}
-
-/** Gradients by weight and bias, of those that need one. */
-function parameterGradients(
-  geometry: Geometry,
-  x: Tensor,
-  dy: Tensor,
-  { weight, bias }: { weight: Tensor; bias: Tensor | undefined },
-): { dw: Tensor | undefined; db: Tensor | undefined } {
-  const { outChannels, inChannels, kernelHeight, kernelWidth } = geometry;
-  const rows = 4 * ceilDiv(inChannels, 4);
-  const count = kernelHeight * kernelWidth;
-  let dw: Tensor | undefined; // (taps, rows, O)
-  let db: Tensor | undefined;
-  const tile = chooseTile(x.gpu, "convWeight", rows, outChannels);
-  if (tile.member === "shared") {
-    if (weight.requiresGrad) dw = productOfTaps(geometry, x, dy, tile);
-    if (bias?.requiresGrad) {
-      const padded = 4 * ceilDiv(outChannels, 4);
-      const all = sum(dy.reshape([dy.size / padded, padded]), [0]);
-      db = slice(all, 0, 0, outChannels);
-    }
-  } else if (weight.requiresGrad || bias?.requiresGrad) {
-    const sums = sumsOfTaps(geometry, x, dy, tile.lanes);
-    if (weight.requiresGrad) dw = slice(sums, 0, 0, count * rows);
-    if (bias?.requiresGrad) {
-      db = slice(sums, 0, count * rows, count * rows + 1);
-    }
-  }
-  if (dw !== undefined) {
-    dw = dw.reshape([kernelHeight, kernelWidth, rows, outChannels]);
-    if (rows !== inChannels) dw = slice(dw, 2, 0, inChannels);
-    dw = permute(dw, [3, 2, 0, 1]);
-  }
-  return { dw, db: bias && db?.reshape(bias.shape) };
-}
-
-/** Texels of rows that a lane of the weight pass may own. */
-const MOST_QUADS = 16;
-
-/** Workgroups that keep the threads of a software adapter evenly busy. */
-const ENOUGH_GROUPS = 16;
-
-/** Loop iterations of one invocation of the weight pass at most. */
-const MOST_ITERATIONS = 50_000;
-
-const weightShaders = new Map<string, Shader>();
-
-/** The shader of one member of the weight pass for subgroups. */
-function convWeightShader(variant: ConvWeightVariant): Shader {
-  const key = JSON.stringify(variant);
-  let shader = weightShaders.get(key);
-  if (shader === undefined) {
-    shader = defineShader("conv2d_weight", [
-      quotient,
-      convWeightKernel(variant),
-    ]);
-    weightShaders.set(key, shader);
-  }
-  return shader;
-}
-
-/** (taps x rows + 1, O): the gradient by the weights, then by the bias. */
-function sumsOfTaps(
-  geometry: Geometry,
-  x: Tensor,
-  dy: Tensor,
-  lanes: number,
-): Tensor {
-  const { gpu } = x;
-  const { batch, outHeight, outWidth, inChannels, outChannels } = geometry;
-  const pitchA = ceilDiv(inChannels, 4);
-  const pitchB = ceilDiv(outChannels, 4);
-  const quads = geometry.kernelHeight * geometry.kernelWidth * pitchA;
-  let across = 1;
-  while (across < lanes && across < pitchB) across *= 2;
-  const shelves = lanes / across;
-  const blocks = ceilDiv(quads, MOST_QUADS * shelves);
-  // Even numbers only, since each takes a kernel of its own.
-  const own = 2 * ceilDiv(ceilDiv(quads, blocks * shelves), 2);
-  const rows = 4 * quads + 1;
-  const lines = batch * outHeight;
-  const [gx, gy] = [ceilDiv(quads, own * shelves), ceilDiv(pitchB, across)];
-  const least = Math.max(
-    ceilDiv(ENOUGH_GROUPS, gx * gy),
-    lines * (outWidth / 4 + 2) / MOST_ITERATIONS,
-  );
-  const perPart = Math.max(1, Math.floor(lines / least));
-  const parts = ceilDiv(lines, perPart);
-  checkLoop("the weight gradient of conv2d", perPart * (outWidth / 4 + 2));
-  const c = empty(gpu, [parts, rows, outChannels]);
-  convWeightShader({
-    lanes,
-    across,
-    quads: own,
-    wide: outChannels % 4 === 0,
-    source: gpu.operandSource,
-  }).run(
-    "product",
-    { a: x, b: dy, c },
-    {
-      rows,
-      columns: outChannels,
-      quads,
-      lines,
-      perPart,
-      pitchA,
-      pitchB,
-      gridHeight: outHeight,
-      gridWidth: outWidth,
-      sourceHeight: geometry.inHeight,
-      sourceWidth: geometry.inWidth,
-      ...taps(geometry),
-    },
-    [gx, gy, parts],
-    { flops: 8 * quads * outChannels * lines * outWidth },
-  );
-  return sum(c, [0]);
-}
-
-/** Steps of k that one invocation takes: the driver ends longer loops. */
-const MAX_STEPS = 2 ** 17;
-
-/** (taps, rows, O), one product for each tap. */
-function productOfTaps(
-  geometry: Geometry,
-  x: Tensor,
-  dy: Tensor,
-  tile: SharedTile,
-): Tensor {
-  const { gpu } = x;
-  const { batch, outHeight, outWidth, inChannels, outChannels } = geometry;
-  const pixels = batch * outHeight * outWidth;
-  if (pixels > MAX_STEPS && batch > 1) return inHalves(geometry, x, dy, tile);
-  checkLoop("the weight gradient of conv2d", pixels / 4);
-  const count = geometry.kernelHeight * geometry.kernelWidth;
-  const rows = 4 * ceilDiv(inChannels, 4);
-  const shader = conv2dShader({
-    pass: "weight",
-    bias: false,
-    activation: "none",
-    keepPre: false,
-    wide: outChannels % 4 === 0,
-    tail: pixels % tile.depth !== 0,
-    source: gpu.operandSource,
-    tile,
-  });
-  const c = empty(gpu, [count, rows, outChannels]);
-  const [gx, gy] = tileGrid(tile, rows, outChannels);
-  shader.run(
-    "product",
-    { a: x, b: dy, c },
-    {
-      rows,
-      columns: outChannels,
-      depth: pixels,
-      parts: 1,
-      pixels,
-      pitchA: rows / 4,
-      pitchB: ceilDiv(outChannels, 4),
-      gridHeight: outHeight,
-      gridWidth: outWidth,
-      sourceHeight: geometry.inHeight,
-      sourceWidth: geometry.inWidth,
-      ...taps(geometry),
-    },
-    [gx, gy, count],
-    { flops: 2 * count * rows * outChannels * pixels },
-  );
-  return c;
-}
-
-/** Adds the weight gradients of two halves of a batch. */
-function inHalves(
-  geometry: Geometry,
-  x: Tensor,
-  dy: Tensor,
-  tile: SharedTile,
-): Tensor {
-  const { batch } = geometry;
-  const channelsX = x.size / (batch * geometry.inHeight * geometry.inWidth);
-  const channelsY = dy.size / (batch * geometry.outHeight * geometry.outWidth);
-  const whole = {
-    x: x.reshape([batch, geometry.inHeight * geometry.inWidth, channelsX]),
-    dy: dy.reshape([batch, geometry.outHeight * geometry.outWidth, channelsY]),
-  };
-  const parts = halvesOf(batch).map(([start, end]) =>
-    productOfTaps(
-      { ...geometry, batch: end - start },
-      slice(whole.x, 0, start, end),
-      slice(whole.dy, 0, start, end),
-      tile,
-    )
-  );
-  return sum(concat(parts.map((c) => c.reshape([1, ...c.shape])), 0), [0]);
-}
-
 /** Convolves each group of channels apart and joins the results. */
 function grouped(
   x: Tensor,
@@ -562,8 +264,8 @@ function grouped(
   options: Conv2dOptions,
   groups: number,
 ): Tensor {
-  const inputs = x.shape.at(-1)! / groups;
-  const outputs = weight.shape[0]! / groups;
+  const [allOutputs = 0, inputs = 0] = weight.shape;
+  const outputs = allOutputs / groups;
   const results = Array.from({ length: groups }, (_, g) => {
     const part = (tensor: Tensor, axis: number, length: number) =>
       slice(tensor, axis, g * length, (g + 1) * length);
@@ -588,75 +290,4 @@ function checkPixels(pixels: number, tile: Tile): void {
   throw new RangeError(
     `Cannot apply conv2d to an image of ${pixels} pixels: at most ${most} are possible; split the image`,
   );
-}
-
-function pair(
-  value: number | readonly [number, number],
-): readonly [number, number] {
-  return typeof value === "number" ? [value, value] : value;
-}
-
-function geometryOf(
-  x: Tensor,
-  weight: Tensor,
-  bias: Tensor | undefined,
-  options: Conv2dOptions,
-): Geometry {
-  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
-  const { residual } = options;
-  const [batch = 0, inHeight = 0, inWidth = 0, inChannels = 0] = x.shape;
-  const [outChannels = 0, perGroup = 0, kernelHeight = 0, kernelWidth = 0] =
-    weight.shape;
-  const [strideY, strideX] = pair(stride);
-  const [dilationY, dilationX] = pair(dilation);
-  const sides = typeof padding === "number"
-    ? [padding, padding, padding, padding]
-    : padding.length === 2
-    ? [padding[0], padding[0], padding[1], padding[1]]
-    : padding;
-  const [padTop = 0, padBottom = 0, padLeft = 0, padRight = 0] = sides;
-  const reachY = dilationY * (kernelHeight - 1) + 1;
-  const reachX = dilationX * (kernelWidth - 1) + 1;
-  const outHeight =
-    Math.floor((inHeight + padTop + padBottom - reachY) / strideY) + 1;
-  const outWidth =
-    Math.floor((inWidth + padLeft + padRight - reachX) / strideX) + 1;
-  const numbers = [strideY, strideX, dilationY, dilationX, groups];
-  const isFine = x.shape.length === 4 && weight.shape.length === 4 &&
-    perGroup * groups === inChannels && outChannels % groups === 0 &&
-    numbers.every((n) => Number.isInteger(n) && n > 0) &&
-    sides.every((n) => Number.isInteger(n) && n >= 0) && outHeight > 0 &&
-    outWidth > 0 && (bias === undefined || bias.size === outChannels) &&
-    (residual === undefined ||
-      sameShape(residual.shape, [batch, outHeight, outWidth, outChannels]));
-  if (!isFine) {
-    throw new RangeError(
-      `Cannot apply conv2d: input ${showShape(x.shape)}, weight ${
-        showShape(weight.shape)
-      }, bias ${
-        bias === undefined ? "none" : showShape(bias.shape)
-      }, residual ${
-        residual === undefined ? "none" : showShape(residual.shape)
-      }, ${groups} groups, stride ${strideY} x ${strideX}, padding ${
-        showShape(sides)
-      }; needed (B, height, width, I), (O, I / groups, kernel, kernel), (O), (B, outHeight, outWidth, O), and a result of at least one pixel`,
-    );
-  }
-  return {
-    batch,
-    inHeight,
-    inWidth,
-    inChannels,
-    outHeight,
-    outWidth,
-    outChannels,
-    kernelHeight,
-    kernelWidth,
-    strideY,
-    strideX,
-    padTop,
-    padLeft,
-    dilationY,
-    dilationX,
-  };
 }

@@ -1,5 +1,3 @@
-import math from "../../kernels/lib/math.wgsl" with { type: "text" };
-import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import {
   convNarrowKernel,
@@ -7,13 +5,18 @@ import {
 } from "../../kernels/conv2d_narrow.wgsl.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { ceilDiv, checkLoop, flatGrid } from "../gpu/grid.ts";
-import { defineShader, type Shader } from "../gpu/shader.ts";
+import { defineShader, shaderFamily } from "../gpu/shader.ts";
 import { empty } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Activation } from "../../kernels/matmul.wgsl.ts";
+import {
+  activationSources,
+  type Epilogue,
+  epilogueVariant,
+  present,
+} from "./epilogue.ts";
 
 /** A convolution to few channels; pairs are along y and x, in pixels. */
-export interface NarrowConvolution {
+export interface NarrowConvolution extends Epilogue {
   /** (B, source, C) in whole texels */
   readonly a: Tensor;
   /** (taps, C, N) in whole texels */
@@ -32,32 +35,18 @@ export interface NarrowConvolution {
   readonly source: readonly [number, number];
   /** (B, gridHeight, gridWidth, N) of the result */
   readonly shape: readonly [number, number, number, number];
-  /** (N), added to each pixel. */
-  readonly bias?: Tensor | undefined;
-  /** Applied to the sum. */
-  readonly activation: Activation;
-  /** (shape), added to the result. */
-  readonly residual?: Tensor | undefined;
-  /** Whether the sum before the activation is wanted too. */
-  readonly keepPre: boolean;
 }
 
 /** Texels of a pixel at most: more results would not fit a lane. */
 const MOST_QUADS = 12;
 
-const shaders = new Map<string, Shader>();
-
-function narrowShader(variant: ConvNarrowVariant): Shader {
-  const key = JSON.stringify(variant);
-  let shader = shaders.get(key);
-  if (shader === undefined) {
-    const sources = [quotient, convNarrowKernel(variant)];
-    if (variant.activation !== "none") sources.unshift(math, nan);
-    shader = defineShader("conv2d_narrow", sources);
-    shaders.set(key, shader);
-  }
-  return shader;
-}
+const narrowShader = shaderFamily((variant: ConvNarrowVariant) =>
+  defineShader("conv2d_narrow", [
+    ...activationSources(variant),
+    quotient,
+    convNarrowKernel(variant),
+  ])
+);
 
 /**
  * Whether a convolution has so few columns that a lane for some pixels is
@@ -68,8 +57,7 @@ function narrowShader(variant: ConvNarrowVariant): Shader {
  * @param columns channels of the result
  */
 export function suitsNarrow(gpu: Gpu, columns: number): boolean {
-  return gpu.isSoftware && gpu.subgroupSize >= 8 && gpu.subgroupSize <= 32 &&
-    columns <= 4 * MOST_QUADS;
+  return gpu.prefersShuffles && columns <= 4 * MOST_QUADS;
 }
 
 /**
@@ -97,11 +85,7 @@ export function convolveNarrow(
   const c = empty(gpu, options.shape);
   const pre = options.keepPre ? empty(gpu, options.shape) : undefined;
   narrowShader({
-    bias: bias !== undefined,
-    activation: options.activation,
-    keepPre: options.keepPre,
-    residual: residual !== undefined,
-    wide: columns % 4 === 0,
+    ...epilogueVariant(options, columns),
     source: gpu.operandSource,
     lanes,
     quads,
@@ -111,14 +95,7 @@ export function convolveNarrow(
     dilationX: dilation[1],
   }).run(
     "convolve",
-    {
-      a,
-      b,
-      c,
-      ...(bias === undefined ? {} : { bias }),
-      ...(pre === undefined ? {} : { pre }),
-      ...(residual === undefined ? {} : { residual }),
-    },
+    present({ a, b, c, bias, pre, residual }),
     {
       rows,
       columns,

@@ -1,6 +1,10 @@
-import opaque from "../../kernels/lib/opaque.wgsl" with { type: "text" };
+import texels from "../../kernels/lib/image_texels.wgsl" with { type: "text" };
+import invocation from "../../kernels/lib/invocation.wgsl" with {
+  type: "text",
+};
 import math from "../../kernels/lib/math.wgsl" with { type: "text" };
 import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
+import opaque from "../../kernels/lib/opaque.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/group_norm.wgsl" with { type: "text" };
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
@@ -14,6 +18,8 @@ import { add, mul, rsqrt, sub } from "./pointwise.ts";
 import { sum } from "./reduce.ts";
 
 const shader = defineShader("group_norm", [
+  texels,
+  invocation,
   math,
   nan,
   opaque,

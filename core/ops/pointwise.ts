@@ -8,7 +8,7 @@ import {
 } from "../../kernels/matmul.wgsl.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { ceilDiv, flatGrid } from "../gpu/grid.ts";
-import { defineShader, type Shader } from "../gpu/shader.ts";
+import { defineShader, type Shader, shaderFamily } from "../gpu/shader.ts";
 import { forwardOnly, record } from "../tensor/autograd.ts";
 import { empty } from "../tensor/create.ts";
 import {
@@ -18,6 +18,12 @@ import {
   sizeOf,
 } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import {
+  type ByOperand,
+  OPERANDS,
+  type Plan,
+  planBroadcast,
+} from "./broadcast_plan.ts";
 import { sumTo } from "./reduce.ts";
 
 /** A tensor, or a number that stands for one everywhere. */
@@ -118,9 +124,6 @@ const TABLE = {
 /** Names of the table's operations. */
 export type PointwiseName = keyof typeof TABLE;
 
-const OPERANDS = ["x", "y", "z"] as const;
-const shaders = new Map<string, Shader>();
-
 /** Where an operand comes from. */
 type Origin =
   /** Four elements of a texture or a buffer. */
@@ -136,34 +139,37 @@ const BINDINGS = { x: 1, y: 2, z: 3, d: 4 } as const;
 
 type OperandName = keyof typeof BINDINGS;
 
+/** One member of the family of pointwise kernels. */
+interface PointwiseVariant {
+  readonly expression: string;
+  readonly origins: Readonly<Record<OperandName, Origin>>;
+  /** Whether an invocation computes four elements. */
+  readonly wide: boolean;
+}
+
 /** The shader of one expression over operands of given origins. */
-function shaderOf(
+const shaderOf = shaderFamily((
+  { expression, origins, wide }: PointwiseVariant,
   name: string,
-  expression: string,
-  origins: Readonly<Record<OperandName, Origin>>,
-  wide: boolean,
-): Shader {
-  const key = JSON.stringify([expression, origins, wide]);
-  let shader = shaders.get(key);
-  if (shader === undefined) {
-    const declarations: string[] = [];
-    const values: string[] = [];
-    for (const [operand, binding] of Object.entries(BINDINGS)) {
-      const origin = origins[operand as OperandName];
-      const index = operand === "d" ? "i" : `i${operand}`;
-      if (origin === "texels" || origin === "buffer") {
-        declarations.push(operandOf(operand, binding, origin));
-        values.push(`${operand}At(${index})`);
-      } else if (origin === "scalar") {
-        declarations.push(
-          `@group(0) @binding(${binding}) var<storage, read> ${operand}: array<f32>;`,
-        );
-        values.push(`vec4f(${operand}[${index}])`);
-      } else {
-        values.push(origin === "number" ? "vec4f(params.p)" : "vec4f()");
-      }
+) => {
+  const declarations: string[] = [];
+  const values: string[] = [];
+  for (const [operand, binding] of Object.entries(BINDINGS)) {
+    const origin = origins[operand as OperandName];
+    const index = operand === "d" ? "i" : `i${operand}`;
+    if (origin === "texels" || origin === "buffer") {
+      declarations.push(operandOf(operand, binding, origin));
+      values.push(`${operand}At(${index})`);
+    } else if (origin === "scalar") {
+      declarations.push(
+        `@group(0) @binding(${binding}) var<storage, read> ${operand}: array<f32>;`,
+      );
+      values.push(`vec4f(${operand}[${index}])`);
+    } else {
+      values.push(origin === "number" ? "vec4f(params.p)" : "vec4f()");
     }
-    const composed = `alias Elem = ${wide ? "vec4f" : "f32"};
+  }
+  const composed = `alias Elem = ${wide ? "vec4f" : "f32"};
 
 ${declarations.join("\n")}
 
@@ -175,17 +181,9 @@ fn compute(i: u32, ix: u32, iy: u32, iz: u32) -> Elem {
   let value = apply(${values.join(", ")}, params.p, params.q);
   return value${wide ? "" : ".x"};
 }`;
-    shader = defineShader(`pointwise_${name}`, [
-      math,
-      nan,
-      quotient,
-      source,
-      composed,
-    ]);
-    shaders.set(key, shader);
-  }
-  return shader;
-}
+  const sources = [math, nan, quotient, source, composed];
+  return defineShader(`pointwise_${name}`, sources);
+});
 
 /** Numbers p and q of an expression. */
 interface Numbers {
@@ -223,8 +221,8 @@ interface Computation {
 function prepare(computation: Computation, guide?: number): Prepared {
   const { name, expression, operands, shape, numbers, d } = computation;
   const words = new Set(expression.match(/\b[xyzd]\b/g) ?? []);
-  const tensors: Partial<Record<"x" | "y" | "z", Tensor>> = {};
-  const walked: Partial<Record<"x" | "y" | "z", Tensor>> = {};
+  const tensors: ByOperand<Tensor> = {};
+  const walked: ByOperand<Tensor> = {};
   const origins: Record<OperandName, Origin> = {
     x: "none",
     y: "none",
@@ -262,9 +260,9 @@ function prepare(computation: Computation, guide?: number): Prepared {
   }
   const params: Record<string, number> = {
     count: plan.count,
-    n1: plan.lengths[1]!,
-    n2: plan.lengths[2]!,
-    n3: plan.lengths[3]!,
+    n1: plan.lengths[1],
+    n2: plan.lengths[2],
+    n3: plan.lengths[3],
     p,
     q: numbers.q ?? 0,
     chunk: 1,
@@ -277,7 +275,7 @@ function prepare(computation: Computation, guide?: number): Prepared {
   }
   return {
     gpu: first.gpu,
-    shader: shaderOf(name, expression, origins, plan.wide),
+    shader: shaderOf({ expression, origins, wide: plan.wide }, name),
     bindings: { ...tensors, ...(usesD ? { d } : {}) },
     params,
     plan,
@@ -316,7 +314,7 @@ function computeSum(computation: Computation, target: number): Tensor {
     throw new TypeError(`Cannot sum over a number`);
   }
   const { gpu, shader, bindings, params, plan } = prepare(computation, target);
-  const [n0 = 1, n1 = 1, n2 = 1, n3 = 1] = plan.lengths;
+  const [n0, n1, n2, n3] = plan.lengths;
   const steps = plan.steps[OPERANDS[target] ?? "x"] ?? [];
   const isMiddle = plan.wide && n2 > 1 && steps[2] === 0 && steps[3] !== 0 &&
     (n1 === 1 || steps[1] !== 0) && (n0 === 1 || steps[0] !== 0);
@@ -332,90 +330,6 @@ function computeSum(computation: Computation, target: number): Tensor {
     { knobs: { BROADCAST: true } },
   );
   return sumTo(out, [n0 * n1, 1, 4 * n3]).reshape(operand.shape);
-}
-
-interface Plan {
-  /** Invocations. */
-  readonly count: number;
-  /** Whether an invocation computes four elements. */
-  readonly wide: boolean;
-  /** Whether indices must be split. */
-  readonly broadcast: boolean;
-  /** Lengths of four axes, in Elems. */
-  readonly lengths: readonly number[];
-  /** Steps of each operand along them, in its elements. */
-  readonly steps: Partial<Record<"x" | "y" | "z", readonly number[]>>;
-}
-
-/** Merges axes that all operands walk alike, and pads to four. */
-function planBroadcast(
-  name: string,
-  shape: Shape,
-  tensors: Partial<Record<"x" | "y" | "z", Tensor>>,
-): Plan {
-  const present = OPERANDS.filter((operand) => tensors[operand] !== undefined);
-  const strides = present.map((operand) =>
-    broadcastStrides(tensors[operand]!.shape, shape)
-  );
-  let lengths: number[] = [];
-  let merged: number[][] = present.map(() => []);
-  shape.forEach((length, axis) => {
-    if (length === 1) return;
-    const last = lengths.length - 1;
-    const fits = last >= 0 &&
-      strides.every((own, i) => merged[i]![last] === own[axis]! * length);
-    if (fits) {
-      lengths[last]! *= length;
-      strides.forEach((own, i) => merged[i]![last] = own[axis]!);
-    } else {
-      lengths.push(length);
-      strides.forEach((own, i) => merged[i]!.push(own[axis]!));
-    }
-  });
-  if (lengths.length > 4) {
-    throw new RangeError(
-      `Cannot apply ${name}: broadcasting to ${
-        showShape(shape)
-      } alternates over ${lengths.length} groups of axes, at most 4 are possible; broadcast one operand first`,
-    );
-  }
-  const missing = 4 - lengths.length;
-  lengths = [...new Array<number>(missing).fill(1), ...lengths];
-  merged = merged.map((own) => [...new Array<number>(missing).fill(0), ...own]);
-  const inner = lengths[3]!;
-  const isFlat = missing >= 3;
-  const wide = inner % 4 === 0 || isFlat;
-  const broadcast = !(isFlat && merged.every((own) => own[3] === 1)) &&
-    merged.length > 0;
-  if (wide) lengths[3] = ceilDiv(inner, 4);
-  const steps: Partial<Record<"x" | "y" | "z", readonly number[]>> = {};
-  present.forEach((operand, i) => {
-    const own = merged[i]!;
-    const isVector = wide && own[3] !== 0;
-    steps[operand] = own.map((step, axis) =>
-      isVector && axis < 3 ? step / 4 : step
-    );
-  });
-  return {
-    count: lengths.reduce((n, length) => n * length, 1),
-    wide,
-    broadcast,
-    lengths,
-    steps,
-  };
-}
-
-/** Elements to step along each axis of `shape`; 0 where `own` is broadcast. */
-function broadcastStrides(own: Shape, shape: Shape): number[] {
-  const offset = shape.length - own.length;
-  let stride = 1;
-  const strides = new Array<number>(shape.length).fill(0);
-  for (let axis = shape.length - 1; axis >= offset; axis--) {
-    const length = own[axis - offset]!;
-    if (length !== 1) strides[axis] = stride;
-    stride *= length;
-  }
-  return strides;
 }
 
 /**

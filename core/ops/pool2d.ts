@@ -1,15 +1,17 @@
 import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
-import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/pool2d.wgsl" with { type: "text" };
-import { ceilDiv, flatGrid } from "../gpu/grid.ts";
-import { defineShader } from "../gpu/shader.ts";
 import { record } from "../tensor/autograd.ts";
 import { empty, emptyLike } from "../tensor/create.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import {
+  defineImageShaders,
+  type ImageParams,
+  runOverImages,
+} from "./images.ts";
 import { mean } from "./reduce.ts";
 
-const shader = defineShader("pool2d", [nan, quotient, source]);
+const shaders = defineImageShaders("pool2d", nan, source);
 
 /** Window of a pooling, in pixels; one number serves both axes. */
 export interface Pool2dOptions {
@@ -42,17 +44,11 @@ export function maxPool2d(x: Tensor, options: Pool2dOptions): Tensor {
   const { params, shape } = sizesOf("maxPool2d", x, options);
   const y = empty(x.gpu, shape);
   const place = empty(x.gpu, shape, "u32");
-  if (params.channels % 4 === 0) {
-    const bindings = { texels: x, y4: y, place4: place };
-    shader.run("maximumTexels", bindings, ...byFour(params, y.size));
-  } else {
-    const grid = flatGrid(ceilDiv(y.size, 64));
-    shader.run("maximum", { x, y, place }, params, grid);
-  }
+  runOverImages(shaders, "maximum", { x, y, place }, params, y.size);
   return record(y, [x], (dy) => {
     const dx = emptyLike(x);
-    const grid = flatGrid(ceilDiv(x.size, 64));
-    shader.run("maximumBackward", { placed: place, dy, dx }, params, grid);
+    const bindings = { placed: place, dy, dx };
+    runOverImages(shaders, "maximumBackward", bindings, params, x.size);
     return [dx];
   });
 }
@@ -69,17 +65,11 @@ export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
   const { params, shape } = sizesOf("avgPool2d", x, options);
   const knobs = { COUNT_PADDING: options.countIncludePad ?? true };
   const y = empty(x.gpu, shape);
-  if (params.channels % 4 === 0) {
-    const [quads, grid] = byFour(params, y.size);
-    shader.run("averageTexels", { texels: x, y4: y }, quads, grid, { knobs });
-  } else {
-    const grid = flatGrid(ceilDiv(y.size, 64));
-    shader.run("average", { x, y }, params, grid, { knobs });
-  }
+  runOverImages(shaders, "average", { x, y }, params, y.size, knobs);
   return record(y, [x], (dy) => {
     const dx = emptyLike(x);
-    const grid = flatGrid(ceilDiv(x.size, 64));
-    shader.run("averageBackward", { dy, dx }, params, grid, { knobs });
+    const bindings = { dy, dx };
+    runOverImages(shaders, "averageBackward", bindings, params, x.size, knobs);
     return [dx];
   });
 }
@@ -94,31 +84,17 @@ export function globalAvgPool2d(x: Tensor): Tensor {
   return mean(x, [1, 2]);
 }
 
-/** Parameters and grid of the kernels that take four channels at once. */
-function byFour<P extends { readonly channels: number }>(
-  params: P,
-  size: number,
-): [params: P, grid: ReturnType<typeof flatGrid>] {
-  const quads = { ...params, channels: params.channels / 4 };
-  return [quads, flatGrid(ceilDiv(size, 4 * 64))];
-}
-
 function pair(
   value: number | readonly [number, number],
 ): readonly [number, number] {
   return typeof value === "number" ? [value, value] : value;
 }
 
-/** Sizes that the kernels take. */
-interface PoolSizes extends Record<string, number> {
-  readonly channels: number;
-}
-
 function sizesOf(
   op: string,
   x: Tensor,
   options: Pool2dOptions,
-): { params: PoolSizes; shape: number[] } {
+): { params: ImageParams; shape: number[] } {
   const [batch = 0, inHeight = 0, inWidth = 0, channels = 0] = x.shape;
   const [kernelHeight, kernelWidth] = pair(options.kernel);
   const [strideY, strideX] = pair(options.stride ?? options.kernel);

@@ -1,23 +1,23 @@
-import math from "../../kernels/lib/math.wgsl" with { type: "text" };
-import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
-import {
-  type Activation,
-  matmulKernel,
-  type MatmulVariant,
-} from "../../kernels/matmul.wgsl.ts";
+import { matmulKernel, type MatmulVariant } from "../../kernels/matmul.wgsl.ts";
 import { type Tile, tileFits, tileGrid } from "../../kernels/tile.wgsl.ts";
 import { ceilDiv, checkLoop, groupRanges } from "../gpu/grid.ts";
-import { defineShader, type Shader } from "../gpu/shader.ts";
+import { defineShader, shaderFamily } from "../gpu/shader.ts";
 import { partOf } from "../gpu/storage.ts";
-import { chooseTile } from "../gpu/tuning.ts";
 import { empty } from "../tensor/create.ts";
 import { BYTES } from "../tensor/dtype.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { alignRows } from "./copy_rows.ts";
+import {
+  activationSources,
+  type Epilogue,
+  epilogueVariant,
+  present,
+} from "./epilogue.ts";
+import { chooseTile } from "./tiles.ts";
 
 /** A batch of matrix products, sizes in elements. */
-export interface Product {
+export interface Product extends Omit<Epilogue, "residual"> {
   /** (batch, rows, depth), or (batch, depth, rows) when transposed. */
   readonly a: Tensor;
   /** (batch, depth, columns), or (batch, columns, depth) when transposed. */
@@ -34,40 +34,29 @@ export interface Product {
   readonly columns: number;
   /** Terms of a sum. */
   readonly depth: number;
-  /** (columns), added to each row. */
-  readonly bias?: Tensor | undefined;
-  /** Applied to the sum. */
-  readonly activation?: Activation;
-  /** Whether the sum before the activation is wanted too. */
-  readonly keepPre?: boolean;
   /** Whether the sums of the rows of `a` are wanted, where they are free. */
   readonly rowSums?: boolean;
   /** Shape of the result. */
   readonly shape: Shape;
 }
 
-const shaders = new Map<string, Shader>();
-
-/** The shader of one member of the matmul family. */
-export function matmulShader(variant: MatmulVariant): Shader {
-  const key = JSON.stringify(variant);
-  let shader = shaders.get(key);
-  if (shader === undefined) {
-    const sources = [matmulKernel(variant)];
-    if (variant.activation !== "none") sources.unshift(math, nan);
-    if (variant.halfB && variant.source === "buffer") {
-      sources.unshift("enable f16;");
-    }
-    const { transposeA, transposeB, activation } = variant;
-    const layout = `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}`;
-    const name = `matmul_${layout}${
-      activation === "none" ? "" : `_${activation}`
-    }`;
-    shader = defineShader(name, sources);
-    shaders.set(key, shader);
-  }
-  return shader;
+/** Whether operands are stored transposed, as "nt". */
+function layoutOf(transposeA: boolean, transposeB: boolean) {
+  return `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}` as const;
 }
+
+const matmulShader = shaderFamily((variant: MatmulVariant) => {
+  const { transposeA, transposeB, activation, halfB, source } = variant;
+  const suffix = activation === "none" ? "" : `_${activation}`;
+  return defineShader(
+    `matmul_${layoutOf(transposeA, transposeB)}${suffix}`,
+    [
+      ...(halfB && source === "buffer" ? ["enable f16;"] : []),
+      ...activationSources(variant),
+      matmulKernel(variant),
+    ],
+  );
+});
 
 /**
  * Records a batch of matrix products. `b` may be stored as 16-bit floats if
@@ -91,8 +80,8 @@ export function product(options: Product): {
   const b = alignRows(options.b);
   const pitchA = ceilDiv(transposeA ? rows : depth, 4);
   const pitchB = ceilDiv(transposeB ? depth : columns, 4);
-  const kind = `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}` as const;
-  const tile = chooseTile(gpu, kind, rows, columns);
+  const layout = layoutOf(transposeA, transposeB);
+  const tile = chooseTile(gpu, layout, rows, columns);
   const rowSums = options.rowSums && transposeA && batch === 1 &&
       tile.member === "shuffle" && !tile.turned
     ? empty(gpu, [rows])
@@ -100,10 +89,7 @@ export function product(options: Product): {
   const variant: MatmulVariant = {
     transposeA,
     transposeB,
-    bias: options.bias !== undefined,
-    activation: options.activation ?? "none",
-    keepPre: options.keepPre ?? false,
-    wide: columns % 4 === 0,
+    ...epilogueVariant(options, columns),
     exact: tileFits(tile, rows, columns),
     tail: depth % stepOf(tile) !== 0,
     // A device without 16-bit arithmetic still reads 16-bit textures.
@@ -152,16 +138,16 @@ export function product(options: Product): {
     const lengthC = 4 * columns * groups * (isBatch ? rows : groupRows);
     matmulShader(variant).run(
       "product",
-      {
+      present({
         a: partOf(a, inA, lengthA),
         b: isBatch && batchB > 0
           ? partOf(b, bytesB * first * batchB, bytesB * groups * batchB)
           : b,
         c: partOf(c, inC, lengthC),
-        ...(options.bias === undefined ? {} : { bias: options.bias }),
-        ...(pre === undefined ? {} : { pre: partOf(pre, inC, lengthC) }),
-        ...(rowSums === undefined ? {} : { rowSums: partOf(rowSums, 4 * row) }),
-      },
+        bias: options.bias,
+        pre: pre && partOf(pre, inC, lengthC),
+        rowSums: rowSums && partOf(rowSums, 4 * row),
+      }),
       {
         rows: partRows,
         columns,

@@ -1,13 +1,11 @@
-import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import source from "../../kernels/resize2d.wgsl" with { type: "text" };
-import { ceilDiv, flatGrid } from "../gpu/grid.ts";
-import { defineShader } from "../gpu/shader.ts";
 import { record } from "../tensor/autograd.ts";
 import { empty, emptyLike } from "../tensor/create.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { defineImageShaders, runOverImages } from "./images.ts";
 
-const shader = defineShader("resize2d", [quotient, source]);
+const shaders = defineImageShaders("resize2d", source);
 
 /**
  * How pixels map: `nearest` and `bilinear` as in PyTorch (half-pixel centres,
@@ -59,28 +57,14 @@ export function resize2d(
     outHeight,
     outWidth,
   };
-  const quads = { ...params, channels: channels / 4 };
   // Equal sizes are a copy: neighbours of weight 0 would hand on their NaN.
   const isCopy = outHeight === inHeight && outWidth === inWidth;
   const knobs = { MODE: MODES[isCopy ? "nearest" : mode] };
   const y = empty(x.gpu, [batch, outHeight, outWidth, channels]);
-  if (channels % 4 === 0) {
-    const grid = flatGrid(ceilDiv(y.size, 4 * 64));
-    shader.run("forwardTexels", { texels: x, y4: y }, quads, grid, { knobs });
-  } else {
-    const grid = flatGrid(ceilDiv(y.size, 64));
-    shader.run("forward", { x, y }, params, grid, { knobs });
-  }
+  runOverImages(shaders, "forward", { x, y }, params, y.size, knobs);
   return record(y, [x], (dy) => {
     const dx = emptyLike(x);
-    if (channels % 4 === 0) {
-      const grid = flatGrid(ceilDiv(x.size, 4 * 64));
-      const texels = { texels: dy, dx4: dx };
-      shader.run("backwardTexels", texels, quads, grid, { knobs });
-    } else {
-      const grid = flatGrid(ceilDiv(x.size, 64));
-      shader.run("backward", { dy, dx }, params, grid, { knobs });
-    }
+    runOverImages(shaders, "backward", { dy, dx }, params, x.size, knobs);
     return [dx];
   });
 }

@@ -64,7 +64,8 @@ export function rowsOf(op: string, x: Tensor): Rows {
     );
   }
   const rows = x.size / cols;
-  const member = memberFor(x.gpu);
+  const isFree = x.gpu.rowLanes === undefined;
+  const member = isFree && x.gpu.prefersShuffles ? "subgroup" : "barrier";
   const lanes = member === "subgroup"
     ? x.gpu.subgroupSize
     : lanesOf(x.gpu, cols);
@@ -77,15 +78,6 @@ export function rowsOf(op: string, x: Tensor): Rows {
     knobs: { LANES: lanes },
     member,
   };
-}
-
-/** A software adapter suspends invocations at every barrier. */
-function memberFor(gpu: Gpu): RowMember {
-  const { subgroupSize, rowLanes } = gpu;
-  const fits = subgroupSize >= 8 && subgroupSize <= 32;
-  return gpu.isSoftware && fits && rowLanes === undefined
-    ? "subgroup"
-    : "barrier";
 }
 
 /** Invocations that share a row. */

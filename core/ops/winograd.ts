@@ -1,7 +1,4 @@
-import math from "../../kernels/lib/math.wgsl" with { type: "text" };
-import nan from "../../kernels/lib/nan.wgsl" with { type: "text" };
 import quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
-import type { Activation } from "../../kernels/matmul.wgsl.ts";
 import {
   PLACES,
   TILE,
@@ -11,13 +8,19 @@ import {
 } from "../../kernels/winograd.wgsl.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { ceilDiv, checkLoop, flatGrid, MAX_GROUPS } from "../gpu/grid.ts";
-import { defineShader, type Shader } from "../gpu/shader.ts";
+import { defineShader, shaderFamily } from "../gpu/shader.ts";
 import { empty } from "../tensor/create.ts";
 import { derive } from "../tensor/derived.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import {
+  activationSources,
+  type Epilogue,
+  epilogueVariant,
+  present,
+} from "./epilogue.ts";
 
 /** A convolution by 3 x 3 kernels in steps of one pixel. */
-export interface Winograd {
+export interface Winograd extends Epilogue {
   /** (B, sourceHeight, sourceWidth, K) */
   readonly a: Tensor;
   /** (N, K, 3, 3), or (K, N, 3, 3) to be turned around */
@@ -30,14 +33,6 @@ export interface Winograd {
   readonly source: readonly [height: number, width: number];
   /** (B, gridHeight, gridWidth, N) of the result */
   readonly shape: readonly [number, number, number, number];
-  /** (N), added to each pixel. */
-  readonly bias?: Tensor | undefined;
-  /** Applied to the sum. */
-  readonly activation: Activation;
-  /** (shape), added to the result. */
-  readonly residual?: Tensor | undefined;
-  /** Whether the sum before the activation is wanted too. */
-  readonly keepPre: boolean;
 }
 
 /** Tiles of a workgroup at least: fewer do not repay the reads of weights. */
@@ -48,19 +43,13 @@ const weightsShader = defineShader("winograd_weights", [
   winogradWeightsKernel(),
 ]);
 
-const shaders = new Map<string, Shader>();
-
-function winogradShader(variant: WinogradVariant): Shader {
-  const key = JSON.stringify(variant);
-  let shader = shaders.get(key);
-  if (shader === undefined) {
-    const sources = [quotient, winogradKernel(variant)];
-    if (variant.activation !== "none") sources.unshift(math, nan);
-    shader = defineShader("winograd", sources);
-    shaders.set(key, shader);
-  }
-  return shader;
-}
+const winogradShader = shaderFamily((variant: WinogradVariant) =>
+  defineShader("winograd", [
+    ...activationSources(variant),
+    quotient,
+    winogradKernel(variant),
+  ])
+);
 
 /**
  * Whether a convolution by 3 x 3 kernels in steps of one pixel is faster this
@@ -79,8 +68,7 @@ export function suitsWinograd(
   columns: number,
   pixels: number,
 ): boolean {
-  return gpu.isSoftware && gpu.operandSource === "texels" &&
-    gpu.subgroupSize >= 8 && gpu.subgroupSize <= 32 &&
+  return gpu.prefersShuffles && gpu.operandSource === "texels" &&
     channels % 4 === 0 && columns % 4 === 0 &&
     channels >= 24 && columns >= 48 && pixels >= 64;
 }
@@ -146,7 +134,8 @@ export function winograd(
   const { gpu } = a;
   const [batch, gridHeight, gridWidth, columns] = shape;
   const [sourceHeight, sourceWidth] = source;
-  const channels = weight.shape[isTurned ? 0 : 1]!;
+  const [outer = 0, inner = 0] = weight.shape;
+  const channels = isTurned ? outer : inner;
   checkLoop("conv2d", channels + 16);
   const tilesY = ceilDiv(gridHeight, TILE[0]);
   const tilesX = ceilDiv(gridWidth, TILE[1]);
@@ -155,25 +144,16 @@ export function winograd(
   const lanes = gpu.subgroupSize;
   const together = togetherOn(gpu);
   const shader = winogradShader({
-    bias: bias !== undefined,
-    activation: options.activation,
-    keepPre: options.keepPre,
-    residual: residual !== undefined,
+    ...epilogueVariant(options, columns),
     lanes,
     tiles: together,
   });
+  const b = transformedWeights(weight, isTurned, channels, columns);
   const c = empty(gpu, shape);
   const pre = options.keepPre ? empty(gpu, shape) : undefined;
   shader.run(
     "product",
-    {
-      a,
-      b: transformedWeights(weight, isTurned, channels, columns),
-      c,
-      ...(bias === undefined ? {} : { bias }),
-      ...(pre === undefined ? {} : { pre }),
-      ...(residual === undefined ? {} : { residual }),
-    },
+    present({ a, b, c, bias, pre, residual }),
     {
       rows,
       columns,

@@ -1,22 +1,13 @@
+import type { Image } from "../formats/image.ts";
 import { encodePng } from "../formats/png.ts";
 import { dataUri, escapeHtml } from "./html.ts";
-
-/** An RGB picture. */
-export interface RgbImage {
-  /** Pixels in a row. */
-  readonly width: number;
-  /** Rows of pixels. */
-  readonly height: number;
-  /** (height, width, 3), 0 to 255. */
-  readonly data: Uint8Array;
-}
 
 /** A row of frames. */
 export interface ContactRow {
   /** What the row shows. */
   readonly label: string;
   /** Frames, one per column, all of one size; null leaves a gap. */
-  readonly images: readonly (RgbImage | null)[];
+  readonly images: readonly (Image | null)[];
 }
 
 /** What stands beside and above the picture, which has no text in it. */
@@ -32,7 +23,7 @@ export interface ContactLabels {
 /** Rows of frames as one picture and as a page fragment. */
 export interface ContactSheet {
   /** All frames in one picture, without labels. */
-  readonly image: RgbImage;
+  readonly image: Image;
   /** Labels of the picture, for a report. */
   readonly labels: ContactLabels;
   /** A grid with labels, frames as data addresses. */
@@ -116,7 +107,7 @@ function joinFrames(
   scale: number,
   width: number,
   height: number,
-): RgbImage {
+): Image {
   const stepX = width * scale + GAP;
   const stepY = height * scale + GAP;
   const sheetWidth = columns * stepX - GAP;

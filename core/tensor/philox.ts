@@ -57,7 +57,7 @@ export function philox4x32(
  */
 export class Key {
   /**
-   * Creates it from its sizes and options.
+   * Takes the words as they are; {@linkcode key} derives them.
    *
    * @param words the generator's key
    */

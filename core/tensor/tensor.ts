@@ -27,7 +27,7 @@ export class Tensor implements Range {
   #storage: Storage | undefined;
 
   /**
-   * Creates it from its sizes and options.
+   * Views memory that exists; `empty` and its like allocate.
    *
    * @param shape axis lengths
    * @param dtype element type

@@ -12,7 +12,8 @@
 import table from "../../kernels/tuned.json" with { type: "json" };
 import { conv2d } from "../../core/ops/conv2d.ts";
 import { matmul } from "../../core/ops/matmul.ts";
-import { adapterKey, chooseTile, shapeClass } from "../../core/gpu/tuning.ts";
+import { adapterKey } from "../../core/gpu/tuning.ts";
+import { chooseTile, shapeClass } from "../../core/ops/tiles.ts";
 import type { Tile } from "../../kernels/tile.wgsl.ts";
 import { backward, Gpu, key, normal, type Tensor } from "../../mod.ts";
 

@@ -119,6 +119,13 @@ function findings(): Findings {
         caption: "The same, moving",
       },
     },
+    data: {
+      windows: {
+        bytes: new TextEncoder().encode("window\r\n"),
+        type: "csv",
+        caption: "every window",
+      },
+    },
     notes: ["Horizon is 8 steps."],
     warnings: ["2 of 600 images were left out."],
   };
@@ -150,7 +157,17 @@ Deno.test("writeFindings leaves findings, tables, figures, media and report", as
     "findings.json",
     "frames.png",
     "report.html",
+    "windows.csv",
   ]);
+  const { data } = content;
+  assertEquals(data, {
+    windows: { file: "windows.csv", caption: "every window" },
+  });
+  assertEquals(
+    await Deno.readTextFile(join(run.path, "windows.csv")),
+    "window\r\n",
+  );
+  assertStringIncludes(await reportOf(run.path), "windows.csv: every window");
   assertEquals(await readFindings(run.path), content);
   const { claims, tables, media, schema } = await json(
     join(run.path, "findings.json"),

@@ -62,8 +62,11 @@ async function folderOf(name: string): Promise<string> {
   return folder;
 }
 
-async function tables(folder: string): Promise<string> {
-  const runs = join(root, folder, "runs/frontier");
+async function tables(
+  folder: string,
+  experiment = "runs/frontier",
+): Promise<string> {
+  const runs = join(root, folder, experiment);
   const [run] = await Array.fromAsync(Deno.readDir(runs));
   return await Deno.readTextFile(join(runs, run?.name ?? "", "table2.csv"));
 }
@@ -78,25 +81,31 @@ Deno.test("frontier runs in its sandbox, goes on after a kill to equal tables, a
 
   const again = await finish(start(folder));
   assertMatch(again.stdout, /Finished before/);
+  // Another run of equal models trains and scores nothing.
+  const elsewhere = ["--out", `${folder}/runs/other`];
+  const other = await finish(start(folder, ...elsewhere));
+  assertEquals(other.code, 0, other.stderr);
+  assert(!/(draw|encode|train|sample|score).* \d+\/\d/.test(other.stderr));
+  assertEquals(await tables(folder, "runs/other/frontier"), wanted);
 
   // Stopped within the only shard, then killed in training and in sampling.
-  const other = await folderOf("frontier-killed");
+  const killed = await folderOf("frontier-killed");
   const encoding = /encode train frames {2}(32|64|96|128|160|192)\//;
-  const stopped = await endAt(start(other), encoding, "SIGTERM");
+  const stopped = await endAt(start(killed), encoding, "SIGTERM");
   assertEquals(stopped.code, 143, stopped.seen);
   // One batch; 1.2 s on two busy cores.
   assert(stopped.seconds < 10, `${stopped.seconds} s`);
-  const cached = await filesOf(join(root, other, "data/artifacts/latents"));
+  const cached = await filesOf(join(root, killed, "data/artifacts/latents"));
   assertEquals(
     cached.filter((name) => !/json/.test(name)),
     ["latents-00000.safetensors.begun"],
   );
   for (const sign of [/train {2}[1-9]/, /sample {2}[1-9]/]) {
-    await endAt(start(other), sign, "SIGKILL");
+    await endAt(start(killed), sign, "SIGKILL");
   }
-  const resumed = await finish(start(other));
+  const resumed = await finish(start(killed));
   assertEquals(resumed.code, 0, resumed.stderr);
-  assertEquals(await tables(other), wanted);
+  assertEquals(await tables(killed), wanted);
 });
 
 Deno.test("frontier stops at SIGTERM with 143 and says how to go on", async () => {

@@ -75,7 +75,7 @@ Deno.test("Lanes report the first failure after the tasks that were begun", asyn
   await assertRejects(
     () => lanes.all([{ job: "sing", input: 0, label: "x" }], line),
     Error,
-    'Cannot do "sing": the lane\'s jobs are count, fail, wait',
+    'Cannot do "sing": the lane\'s jobs are count, add, fail, wait',
   );
   await close();
 });

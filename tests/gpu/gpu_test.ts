@@ -2,7 +2,6 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ceilDiv, flatGrid } from "../../core/gpu/grid.ts";
 import { setKnobs } from "../../core/gpu/knobs.ts";
 import { defineShader, reflect } from "../../core/gpu/shader.ts";
-import { chooseTile } from "../../core/gpu/tuning.ts";
 import {
   add,
   div,
@@ -212,11 +211,4 @@ Deno.test("profile counts dispatches and operations per kernel", async () => {
   assertEquals(row?.count, 2);
   assert(row !== undefined && row.ms > 0 && row.gflops > 0);
   assert((await gpu.profiler!.table()).includes("matmul_nn.product"));
-});
-
-Deno.test("chooseTile serves adapters without subgroups by shared memory", async () => {
-  const gpu = await testGpu({ withoutSubgroups: true });
-  assertEquals(gpu.subgroupSize, 0);
-  assertEquals(chooseTile(gpu, "nn", 1024, 1024).member, "shared");
-  assertEquals(chooseTile(gpu, "nn", 8, 8).member, "shared");
 });

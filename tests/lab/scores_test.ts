@@ -2,12 +2,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fid } from "../../core/metrics/fid.ts";
 import { fitEnergy } from "../../core/metrics/energy.ts";
 import type { FrozenNetworks } from "../../core/lab/networks.ts";
-import {
-  batchesOf,
-  measureStep,
-  summarize,
-  WINDOW_METRICS,
-} from "../../core/lab/scores.ts";
+import { WINDOW_METRICS } from "../../core/lab/metrics.ts";
+import { batchesOf, measureStep, summarize } from "../../core/lab/scores.ts";
 import { Interrupted } from "../../core/experiment/interrupt.ts";
 import { tinyFolder } from "../support/tiny_nuscenes.ts";
 import { key } from "../../core/tensor/philox.ts";

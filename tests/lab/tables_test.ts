@@ -4,7 +4,7 @@ import {
   scoreTable,
   unseenTable,
 } from "../../core/lab/tables.ts";
-import type { PointScores } from "../../core/lab/scores.ts";
+import type { PointScores } from "../../core/lab/metrics.ts";
 
 /** Scores of a point that has these numbers. */
 function scores(values: Record<string, number>): PointScores {

@@ -1,10 +1,8 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import {
-  contactSheet,
-  type RgbImage,
-} from "../../core/report/contact_sheet.ts";
+import type { Image } from "../../core/formats/image.ts";
+import { contactSheet } from "../../core/report/contact_sheet.ts";
 
-function plain(width: number, height: number, level: number): RgbImage {
+function plain(width: number, height: number, level: number): Image {
   return {
     width,
     height,
@@ -54,7 +52,7 @@ Deno.test("contactSheet labels the grid in HTML", () => {
 });
 
 Deno.test("contactSheet refuses frames that do not fit", () => {
-  const rows = (second: RgbImage) => [
+  const rows = (second: Image) => [
     { label: "a", images: [plain(2, 2, 0), second] },
   ];
   assertThrows(

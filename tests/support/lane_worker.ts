@@ -18,6 +18,9 @@ serveLane<{ factor: number }>({
       async () => params.factor * await sum(full(gpu, [input.n], 1)).item(),
     );
   },
+  add({ params }, { n }: { n: number }) {
+    return Promise.resolve(params.factor * n);
+  },
   fail(_context, input: { message: string }) {
     return Promise.reject(new Error(input.message));
   },
