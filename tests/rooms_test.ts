@@ -236,7 +236,10 @@ Deno.test("experiments are one short file each, wire what rooms hold, and do not
     const text = await Deno.readTextFile(join(root, path));
     const code = text.replace(/\/\*[\s\S]*?\*\//g, "");
     const lines = text.trimEnd().split("\n").length;
-    if (lines > MOST_LINES) faults.push(`${path} has ${lines} lines`);
+    const isData = path === "experiments/paper.ts";
+    if (lines > MOST_LINES && !isData) {
+      faults.push(`${path} has ${lines} lines`);
+    }
     for (const { to } of importsOf(path, text)) {
       if (to.startsWith("experiments/") && to !== "experiments/paper.ts") {
         faults.push(`${path} imports ${to}`);

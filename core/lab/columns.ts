@@ -16,6 +16,7 @@ import {
 } from "../formats/safetensors.ts";
 import { tableToCsv } from "../report/table.ts";
 import { type LabWindow, readFrames, spaced } from "./data.ts";
+import { energyFit } from "./energy_fit.ts";
 import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
 import { WINDOW_METRICS, type WindowMetric } from "./metrics.ts";
@@ -50,7 +51,10 @@ export interface ColumnsSpec {
   readonly points: Readonly<Record<string, Point>>;
   /** Digests of the futures that the points are made from. */
   readonly from: readonly string[];
-  /** What is measured of each window. Default {@linkcode WINDOW_METRICS}. */
+  /**
+   * What is measured of each window, as far as there are networks for it.
+   * Default {@linkcode WINDOW_METRICS}.
+   */
   readonly metrics?: readonly WindowMetric[];
 }
 
@@ -79,7 +83,7 @@ export interface Columns {
  */
 export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
   const { interrupt, scoring } = lab.context;
-  const { step, points, metrics = WINDOW_METRICS } = spec;
+  const { step, points } = spec;
   const [data, networks, train, part] = [
     await lab.data(),
     await lab.networks(),
@@ -87,6 +91,9 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
     await lab.part(spec.part ?? "test"),
   ];
   const { windows = part.windows } = spec;
+  const metrics = (spec.metrics ?? WINDOW_METRICS).filter(({ perceptual }) =>
+    perceptual === undefined || perceptual === networks.perceptual?.name
+  );
   const { patch, size, evalBatch: batch } = lab.params;
   const futureOf = (i: number) => windows[i]!.row + 1 + step;
   const made = await lab.make({
@@ -100,6 +107,7 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
       metrics: metrics.map(({ name }) => name),
       features: networks.featureDigest,
       vae: networks.vaeDigest,
+      perceptual: networks.perceptual?.digest ?? null,
       scoring,
       ...{ patch, size, batch },
     },
@@ -108,6 +116,10 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
     const line = lab.context.progress("decode and score");
     using loader = new FrameLoader();
     const rows = Array.from({ length: train.latents.frames }, (_, i) => i);
+    const framesOf = (rows: readonly number[]) => {
+      const paths = rows.map((row) => part.paths[row]!);
+      return readFrames(loader, data.root, paths, size, "bicubic");
+    };
     const measured = await measureStep(networks, {
       size,
       scenes: windows.map(({ scene }) => scene),
@@ -118,10 +130,9 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
       real: (list) => takeRows(part.latents, list.map(futureOf)),
       present: (list) =>
         takeRows(part.latents, list.map((i) => windows[i]!.row)),
-      camera: (list) => {
-        const paths = list.map((i) => part.paths[futureOf(i)]!);
-        return readFrames(loader, data.root, paths, size, "bicubic");
-      },
+      camera: (list) => framesOf(list.map(futureOf)),
+      cameraPresent: (list) => framesOf(list.map((i) => windows[i]!.row)),
+      energy: () => energyFit(lab),
       points: Object.fromEntries(
         Object.entries(points).map(([name, { latents }]) => [name, latents]),
       ),

@@ -9,6 +9,7 @@ import type { ParamsSchema } from "../experiment/flags.ts";
 import { compileKernels } from "./kernels.ts";
 import { drawShare, Lab } from "./lab.ts";
 import { encodeShare } from "./latents.ts";
+import { GIVEN_FILES } from "./given.ts";
 import { type ModelSpec, training, type TrainingFacts } from "./models.ts";
 import { encodingNote, labNotes } from "./notes.ts";
 import type { LabParams } from "./params.ts";
@@ -69,10 +70,15 @@ export interface LabExperiment<
 
 /** Flags that take files of weights. */
 const FILES = {
+  ...GIVEN_FILES,
   vae:
     "weights of Stable Diffusion's VAE (safetensors, .pth, .ckpt; names of diffusers or latent diffusion)",
   inception:
     "weights of the FID Inception-v3 (.pth, safetensors), or of train:features",
+  lpips:
+    "weights of LPIPS: all of it, or the convolutions of AlexNet or VGG16 (torchvision)",
+  "lpips-heads":
+    "linear heads of LPIPS, where --lpips has the convolutions alone",
 };
 
 function nameOf({ mode, recipe, seed }: ModelSpec): string {

@@ -13,9 +13,11 @@ import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
 import {
   type ModelSpec,
+  modelTokens,
   trainedModel,
   training,
   type WeightsKind,
+  weightsOf,
 } from "./models.ts";
 
 /** Name of a stream of noise, as `key` takes it. */
@@ -41,7 +43,7 @@ export interface Draw {
 export interface FuturesSpec {
   /** By which model. */
   readonly model: ModelSpec;
-  /** Which of its weights. Default the averages. */
+  /** Which of its weights. Default as {@linkcode weightsOf}. */
   readonly weights?: WeightsKind;
   /** Part of the dataset that the windows are of. */
   readonly part: PartName;
@@ -148,12 +150,13 @@ function describe({ window, noise, actions, present }: Draw) {
 export async function futures(lab: Lab, spec: FuturesSpec): Promise<Futures> {
   const { gpu, context: { interrupt } } = lab;
   const { horizon, evalBatch } = lab.params;
-  const { draws, weights = "average", guidance = 1 } = spec;
+  const { draws, guidance = 1 } = spec;
+  const weights = weightsOf(lab, spec.model, spec.weights);
   const isSampled = spec.model.mode === "diffusion";
   const steps = spec.ddimSteps ?? lab.params.ddimSteps;
   const [part, tokens] = [
     await lab.part(spec.part),
-    await lab.tokens(spec.part),
+    await modelTokens(lab, spec.model, spec.part),
   ];
   const { tokensPerFrame, patchDim } = tokens;
   const { digest: model } = await training(lab, spec.model);

@@ -11,10 +11,12 @@ import { rowCosines } from "../metrics/cosine.ts";
 import type { Features } from "../metrics/features.ts";
 import { fid } from "../metrics/fid.ts";
 import { kid, kidInterval } from "../metrics/kid.ts";
+import { frequencyChange } from "../metrics/motion.ts";
 import { sharpness } from "../metrics/sharpness.ts";
 import { ssimPerImage } from "../metrics/ssim.ts";
 import { mean } from "../metrics/statistics.ts";
 import { toTokens } from "../training/window_tokens.ts";
+import type { FrozenNetworks, PerceptualName } from "./networks.ts";
 
 /** A number with what it rests on. */
 export interface Score {
@@ -43,7 +45,19 @@ export interface ScoreColumn {
   readonly decimals: number;
   /** Which numbers are better; neither if absent. */
   readonly direction?: "higher" | "lower";
+  /**
+   * Tables that it stands in: "main", or the second one, of what KID does not
+   * see. Default the main one.
+   */
+  readonly tables?: readonly ScoreTableName[];
 }
+
+/** A table of scores. */
+export type ScoreTableName = "main" | "unseen";
+
+/** Tables of what KID does not see, and of what is compared with it there. */
+const UNSEEN = { tables: ["unseen"] } as const;
+const BOTH = { tables: ["main", "unseen"] } as const;
 
 /** Some predicted windows at one step, beside what happened. */
 export interface ScoredBatch {
@@ -57,6 +71,8 @@ export interface ScoredBatch {
   readonly images: Float32Array;
   /** (n, size, size, 3) decoded latents of what happened, in [0, 1] */
   readonly realImages: Float32Array;
+  /** (n, size, size, 3) decoded latents of the present, in [0, 1] */
+  readonly presentImages: Float32Array;
   /** Channels, height and width of a frame's latents. */
   readonly shape: readonly [number, number, number];
   /** Side of a token in latent pixels. */
@@ -65,6 +81,10 @@ export interface ScoredBatch {
   readonly layout: { height: number; width: number; channels: number };
   /** Distance of each of some latents to the nearest of training frames. */
   readonly nearest: (latents: Float32Array) => ArrayLike<number>;
+  /** Mahalanobis energy of each of some latents. */
+  readonly energy: (latents: Float32Array) => Promise<ArrayLike<number>>;
+  /** How different images look, pair by pair. */
+  readonly perceptual: FrozenNetworks["perceptual"];
 }
 
 /** A number of each window. */
@@ -74,8 +94,12 @@ export interface WindowMetric extends ScoreColumn {
    * real latents; if not, it is the mean.
    */
   readonly isRelative?: boolean;
+  /** Perceptual distance that it needs; left out where that is another one. */
+  readonly perceptual?: PerceptualName;
   /** Gives (n) numbers. */
-  readonly of: (batch: ScoredBatch) => ArrayLike<number>;
+  readonly of: (
+    batch: ScoredBatch,
+  ) => ArrayLike<number> | Promise<ArrayLike<number>>;
 }
 
 /** Predicted minus present, and what happened minus present. */
@@ -83,6 +107,24 @@ function changes({ latents, real, present }: ScoredBatch) {
   const change = (to: Float32Array) =>
     to.map((value, i) => value - present[i]!);
   return [change(latents), change(real)] as const;
+}
+
+/** Low-frequency change of each window from its present, both decoded. */
+function lowMotions({ images, presentImages, layout }: ScoredBatch): number[] {
+  const { height, width, channels } = layout;
+  const size = height * width * channels;
+  const pair = new Float32Array(2 * size);
+  return Array.from({ length: images.length / size }, (_, i) => {
+    pair.set(presentImages.subarray(i * size, (i + 1) * size));
+    pair.set(images.subarray(i * size, (i + 1) * size), size);
+    return frequencyChange(pair, layout).low;
+  });
+}
+
+async function perceptualDistances(
+  { images, realImages, perceptual }: ScoredBatch,
+): Promise<ArrayLike<number>> {
+  return await perceptual!.distances(images, realImages);
 }
 
 /** What is measured of every window. */
@@ -116,6 +158,7 @@ export const WINDOW_METRICS: readonly WindowMetric[] = [
     title: "CosSim of change",
     decimals: 3,
     direction: "higher",
+    ...BOTH,
     of: (batch) => {
       const [predicted, real] = changes(batch);
       return windowCosines(predicted, real, batch.shape, batch.patch);
@@ -127,6 +170,40 @@ export const WINDOW_METRICS: readonly WindowMetric[] = [
     decimals: 2,
     of: ({ latents, nearest }) => nearest(latents),
   },
+  {
+    name: "energy",
+    title: "Energy of real",
+    decimals: 2,
+    isRelative: true,
+    ...UNSEEN,
+    of: ({ latents, energy }) => energy(latents),
+  },
+  {
+    name: "lowMotion",
+    title: "Low-frequency motion of real",
+    decimals: 2,
+    isRelative: true,
+    ...UNSEEN,
+    of: lowMotions,
+  },
+  {
+    name: "lpips",
+    title: "LPIPS",
+    decimals: 3,
+    direction: "lower",
+    ...UNSEEN,
+    perceptual: "lpips",
+    of: perceptualDistances,
+  },
+  {
+    name: "demoPerceptual",
+    title: "Perceptual distance (ours)",
+    decimals: 3,
+    direction: "lower",
+    ...UNSEEN,
+    perceptual: "demoPerceptual",
+    of: perceptualDistances,
+  },
 ];
 
 /** The features of all windows. */
@@ -137,6 +214,8 @@ export interface FeatureSets {
   readonly camera: Features;
   /** Of decoded latents of what happened. */
   readonly decoded: Features;
+  /** Of camera frames of the present. */
+  readonly present: Features;
   /** Scene of each window. */
   readonly scenes: readonly string[];
   /** KID subsets, and images of each. */
@@ -157,7 +236,7 @@ export interface DistributionMetric {
 export const DISTRIBUTION_METRICS: readonly DistributionMetric[] = [
   {
     columns: [
-      { name: "kid", title: "KID", decimals: 3, direction: "lower" },
+      { name: "kid", title: "KID", decimals: 3, direction: "lower", ...BOTH },
       { name: "kidSpread", title: "KID subset spread", decimals: 3 },
       {
         name: "kidDecoded",
@@ -182,7 +261,51 @@ export const DISTRIBUTION_METRICS: readonly DistributionMetric[] = [
     columns: [{ name: "fid", title: "FID", decimals: 1, direction: "lower" }],
     of: ({ fake, camera }) => ({ fid: { value: fid(camera, fake).value } }),
   },
+  {
+    columns: [
+      {
+        name: "kidPairs",
+        title: "KID of pairs",
+        decimals: 3,
+        direction: "lower",
+        ...UNSEEN,
+      },
+      {
+        name: "fidPairs",
+        title: "FID of pairs",
+        decimals: 1,
+        direction: "lower",
+        ...UNSEEN,
+      },
+    ],
+    of: ({ fake, camera, present, scenes, subsets, seed }) => {
+      const options = { subsets: subsets[0], subsetSize: subsets[1], seed };
+      const [real, made] = [
+        sideBySide(present, camera),
+        sideBySide(present, fake),
+      ];
+      const groups = { real: scenes, fake: scenes };
+      const { low, high } = kidInterval(real, made, groups, { seed });
+      return {
+        kidPairs: { value: kid(real, made, options).value, low, high },
+        fidPairs: { value: fid(real, made).value },
+      };
+    },
+  },
 ];
+
+/** Rows of one set followed by those of another. */
+function sideBySide(a: Features, b: Features): Features {
+  const width = a.width + b.width;
+  const data = new Float32Array(a.data.length + b.data.length);
+  for (let i = 0; i < data.length / width; i++) {
+    const row = ({ data, width }: Features) =>
+      data.subarray(i * width, (i + 1) * width);
+    data.set(row(a), i * width);
+    data.set(row(b), i * width + a.width);
+  }
+  return { data, width };
+}
 
 /** How much the samples of one window differ, where there are several. */
 const DIVERSITY: ScoreColumn = {

@@ -1,5 +1,6 @@
 import type { Artifact } from "../experiment/artifact.ts";
 import { digestJson } from "../experiment/artifact_files.ts";
+import { digestFile } from "../formats/digest.ts";
 import {
   readSafetensors,
   toFloat32,
@@ -13,11 +14,16 @@ import {
 import type { StateDict, StateEntry } from "../nn/module.ts";
 import type { LossCurve } from "../training/loop.ts";
 import {
+  type TokenStatistics,
+  WindowTokens,
+} from "../training/window_tokens.ts";
+import {
   type TrainingSettings,
   trainWorldModel,
 } from "../training/world_model.ts";
-import type { WindowTokens } from "../training/window_tokens.ts";
+import { type GivenFacts, givenObjective, openGiven } from "./given.ts";
 import type { Lab } from "./lab.ts";
+import type { PartName } from "./latents.ts";
 import type { LabParams } from "./params.ts";
 
 /** Parameters that decide trained weights, beside the windows. */
@@ -67,6 +73,8 @@ export interface TrainingFacts {
   readonly curve: LossCurve;
   /** Trained values. */
   readonly parameters: number;
+  /** The file that it is of, where it was not trained here. */
+  readonly given?: GivenFacts;
 }
 
 /** Which weights of a training: averaged over steps, or those of the last one. */
@@ -80,6 +88,111 @@ export interface TrainedModel extends Disposable {
   readonly facts: TrainingFacts;
   /** Digest of its weights as an artifact. */
   readonly digest: string;
+}
+
+/**
+ * The file that a model is of, if one is given: for models with the parameters
+ * of the run that begin with no other one.
+ */
+function givenFile(
+  lab: Lab,
+  { mode, changes = {}, from }: ModelSpec,
+): string | undefined {
+  const isOwn = from === undefined && Object.keys(changes).length === 0;
+  return isOwn ? lab.context.flags.files[mode] : undefined;
+}
+
+/**
+ * Which weights of a model are meant: those asked for, or those that the run
+ * takes of given files; a baseline has the last ones only.
+ *
+ * @param lab parameters and files
+ * @param spec which model
+ * @param asked for
+ */
+export function weightsOf(
+  lab: Lab,
+  spec: ModelSpec,
+  asked?: WeightsKind,
+): WeightsKind {
+  if (givenFile(lab, spec) === undefined) return asked ?? "average";
+  return spec.mode === "mlp" ? "last" : asked ?? lab.params.givenWeights;
+}
+
+/**
+ * The tokens of a part as a model knows them: a given one has a normalization
+ * and frequencies of its own, and so has what begins with it.
+ *
+ * @param lab windows and parameters
+ * @param spec which model
+ * @param name of the part
+ * @throws {Interrupted} if it was asked to stop
+ */
+export async function modelTokens(
+  lab: Lab,
+  spec: ModelSpec,
+  name: PartName,
+): Promise<WindowTokens> {
+  if (spec.from !== undefined) return await modelTokens(lab, spec.from, name);
+  if (givenFile(lab, spec) === undefined) return await lab.tokens(name);
+  const made = await training(lab, spec);
+  const { frequencies, plainActions } = made.facts.given!;
+  const { patch, horizon, actionOffset } = lab.params;
+  return new WindowTokens(await lab.part(name), {
+    ...{ patch, horizon, actionOffset, frequencies, plainActions },
+    statistics: await readStatistics(made.file(TOKENS)),
+  });
+}
+
+/** File of a model's normalization. */
+const TOKENS = "tokens.safetensors";
+
+async function readStatistics(path: string): Promise<TokenStatistics> {
+  using file = await readSafetensors(path);
+  return {
+    mean: toFloat32(await file.read("mean")),
+    std: toFloat32(await file.read("std")),
+  };
+}
+
+async function writeStatistics(
+  path: string,
+  { mean, std }: TokenStatistics,
+): Promise<void> {
+  await writeSafetensors(path, {
+    mean: { shape: [mean.length], data: mean },
+    std: { shape: [std.length], data: std },
+  });
+}
+
+/** Takes a model from a file: the bytes of the file decide the artifact. */
+async function takeGiven(
+  lab: Lab,
+  spec: ModelSpec,
+  path: string,
+): Promise<Artifact<TrainingFacts>> {
+  const { gpu, params } = lab;
+  const { mode } = spec;
+  const given = await digestFile(path);
+  const objective = givenObjective(params, mode);
+  const { heads } = params;
+  return await lab.make<TrainingFacts>({
+    kind: "model",
+    spec: { given, objective, heads },
+  }, async (folder) => {
+    const weights = weightsOf(lab, spec);
+    using read = await openGiven(gpu, params, mode, path, weights);
+    await writeStatistics(folder.file(TOKENS), read.statistics);
+    return {
+      curve: { step: [], loss: [] },
+      parameters: read.model.parameterCount,
+      given: {
+        digest: given,
+        frequencies: read.sizes.frequencies,
+        plainActions: read.model.fourier.freqs.shape.length === 2,
+      },
+    };
+  });
 }
 
 /** Settings of one model's training. */
@@ -149,7 +262,7 @@ function fileOf(weights: WeightsKind): string {
 
 /**
  * Finds the trained weights of a model, or trains it: whatever experiment asks
- * first.
+ * first. A model that a file is given for is not trained.
  *
  * @param lab windows and parameters
  * @param spec which model
@@ -160,10 +273,13 @@ export async function training(
   spec: ModelSpec,
 ): Promise<Artifact<TrainingFacts>> {
   const { gpu, context: { interrupt } } = lab;
+  const given = givenFile(lab, spec);
+  if (given !== undefined) return await takeGiven(lab, spec, given);
   const params = { ...lab.params, ...spec.changes };
   const { from } = spec;
   const origin = from === undefined ? undefined : await training(lab, from);
-  const [part, data] = [await lab.part("train"), await lab.tokens("train")];
+  const part = await lab.part("train");
+  const data = await modelTokens(lab, spec, "train");
   const rows = part.windows.map(({ row }) => row);
   const options = modelOptions(params, data, spec);
   const settings = settingsOf(params, spec);
@@ -180,7 +296,7 @@ export async function training(
     from: [part.digest, ...(origin === undefined ? [] : [origin.digest])],
   }, async (folder) => {
     using model = createWorldModel(gpu, options);
-    const first = origin && await readState(origin.file(fileOf("average")));
+    const first = from && await firstState(lab, from);
     const line = lab.context.progress(`train ${spec.mode}`);
     const weights = await trainWorldModel(
       gpu,
@@ -196,11 +312,7 @@ export async function training(
     line.end();
     if (weights === undefined) lab.stop("training");
     const { curve, last, average = last } = weights;
-    const { mean, std } = data.statistics;
-    await writeSafetensors(folder.file("tokens.safetensors"), {
-      mean: { shape: [mean.length], data: mean },
-      std: { shape: [std.length], data: std },
-    });
+    await writeStatistics(folder.file(TOKENS), data.statistics);
     await writeSafetensors(folder.file(fileOf("last")), last);
     await writeSafetensors(folder.file(fileOf("average")), average);
     return { curve, parameters: model.parameterCount };
@@ -217,29 +329,50 @@ async function readState(path: string): Promise<StateDict> {
   return state;
 }
 
+/** Weights of a model that another one begins with. */
+async function firstState(lab: Lab, from: ModelSpec): Promise<StateDict> {
+  using first = await trainedModel(lab, from);
+  return await first.model.stateDict();
+}
+
+/** Puts a model on the device. */
+async function placed(
+  lab: Lab,
+  spec: ModelSpec,
+  made: Artifact<TrainingFacts>,
+  weights: WeightsKind,
+): Promise<WorldModel> {
+  const { gpu } = lab;
+  const given = givenFile(lab, spec);
+  if (given !== undefined) {
+    const read = await openGiven(gpu, lab.params, spec.mode, given, weights);
+    return read.model;
+  }
+  const params = { ...lab.params, ...spec.changes };
+  const options = modelOptions(params, await lab.tokens("train"), spec);
+  const model = createWorldModel(gpu, options);
+  const path = made.file(fileOf(weights));
+  model.loadStateDict(await readState(path), path);
+  return model;
+}
+
 /**
  * Puts a trained model on the device; trains it, unless any experiment did.
  *
  * @param lab windows and parameters
  * @param spec which model
  * @param weights averaged over the steps, or those of the last one; equal where
- *   none are averaged
+ *   none are averaged; default as {@linkcode weightsOf}
  * @throws {Interrupted} if it was asked to stop
  */
 export async function trainedModel(
   lab: Lab,
   spec: ModelSpec,
-  weights: WeightsKind = "average",
+  weights?: WeightsKind,
 ): Promise<TrainedModel> {
   const made = await training(lab, spec);
-  const params = { ...lab.params, ...spec.changes };
-  const model = createWorldModel(
-    lab.gpu,
-    modelOptions(params, await lab.tokens("train"), spec),
-  );
-  const path = made.file(fileOf(weights));
-  model.loadStateDict(await readState(path), path);
   const { facts, digest } = made;
+  const model = await placed(lab, spec, made, weightsOf(lab, spec, weights));
   return {
     model,
     facts,

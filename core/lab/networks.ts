@@ -1,6 +1,12 @@
 import { DemoFeatureNet, isDemoFeatures } from "../encoders/demo_features.ts";
 import { InceptionV3 } from "../encoders/inception_v3.ts";
 import {
+  demoPerceptual,
+  Lpips,
+  LPIPS_ALEX,
+  LPIPS_VGG16,
+} from "../encoders/lpips.ts";
+import {
   type OpenAutoencoder,
   openAutoencoder,
 } from "../encoders/open_autoencoder.ts";
@@ -9,10 +15,44 @@ import { readWeights } from "../formats/weights.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { noGrad } from "../tensor/autograd.ts";
 import { tensor } from "../tensor/create.ts";
+import { slice } from "../ops/concat.ts";
 import { permute } from "../ops/permute.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { SHIPPED_FEATURES } from "./tune_features.ts";
 import { SHIPPED_VAE } from "./tune_vae.ts";
+
+/** Files of weights by the names of their flags; absent for the demo's. */
+export interface NetworkFiles {
+  /** Of the autoencoder. */
+  readonly vae?: string;
+  /** Of what FID and KID see. */
+  readonly inception?: string;
+  /** Of the convolutions of LPIPS, or all of it. */
+  readonly lpips?: string;
+  /** Of its linear heads, unless the other file holds them. */
+  readonly "lpips-heads"?: string;
+}
+
+/** A perceptual distance: the published one, or this project's for the demo. */
+export type PerceptualName = "lpips" | "demoPerceptual";
+
+/** What says how different images look. */
+export interface Perceptual {
+  /** Which. */
+  readonly name: PerceptualName;
+  /** What the report calls it. */
+  readonly title: string;
+  /** SHA-256 of its weights. */
+  readonly digest: string;
+  /**
+   * Compares images, pair by pair.
+   *
+   * @param a (n, size, size, 3) in [0, 1]
+   * @param b same shape
+   * @returns (n)
+   */
+  distances(a: Float32Array, b: Float32Array): Promise<Float32Array>;
+}
 
 /** The frozen networks of a run, and what the report calls them. */
 export interface FrozenNetworks extends Disposable {
@@ -50,6 +90,11 @@ export interface FrozenNetworks extends Disposable {
    * @returns (n, featureWidth)
    */
   features(images: Float32Array): Promise<Float32Array<ArrayBuffer>>;
+  /**
+   * How different images look: LPIPS, or the demo's feature network where FID
+   * and KID see that one; absent where there is neither.
+   */
+  readonly perceptual?: Perceptual;
 }
 
 /** Values in [-1, 1] of levels from 0 to 255. */
@@ -71,11 +116,18 @@ interface OpenFeatures extends Disposable {
   readonly title: string | undefined;
 }
 
-/** Opens a file of weights, or says which flag it cannot be used for. */
-async function openFor<T>(
+/**
+ * Opens a file of weights, or says which flag it cannot be used for.
+ *
+ * @param flag without its dashes
+ * @param path of the file
+ * @param open opens it
+ * @throws {Error} naming the file, its flag and what is wrong
+ */
+export async function openFor<T>(
   flag: string,
   path: string,
-  open: () => Promise<T>,
+  open: () => T | Promise<T>,
 ): Promise<T> {
   try {
     return await open();
@@ -116,22 +168,98 @@ function openFeatures(
   });
 }
 
+/** What measures a perceptual distance, on the device. */
+interface OpenPerceptual
+  extends Disposable, Pick<Perceptual, "name" | "title"> {
+  readonly distance: (a: Tensor, b: Tensor) => Tensor;
+}
+
+/** LPIPS by AlexNet or VGG16, whichever a file is of. */
+async function openLpips(
+  gpu: Gpu,
+  size: number,
+  path: string,
+  heads: string | undefined,
+): Promise<OpenPerceptual> {
+  using file = await openFor("lpips", path, () => readWeights(path));
+  using own = heads === undefined
+    ? undefined
+    : await openFor("lpips-heads", heads, () => readWeights(heads));
+  const first = file.names
+    .find((name) => /(features|net\.slice1)\.0\.weight$/.test(name));
+  const kernel = first === undefined ? 0 : file.info(first)?.shape.at(-1);
+  const config = kernel === 3 ? LPIPS_VGG16 : LPIPS_ALEX;
+  const network = new Lpips(config);
+  await openFor("lpips", path, () => {
+    if (size < config.leastSide) {
+      throw new RangeError(
+        `${config.network} needs frames of ${config.leastSide} pixels, got ${size}; choose a larger --size`,
+      );
+    }
+    network.net.check(file);
+    if (own === undefined && !hasHeads(file)) {
+      throw new TypeError(
+        "it has the convolutions alone; give the linear heads by --lpips-heads FILE",
+      );
+    }
+  });
+  await openFor(
+    own === undefined ? "lpips" : "lpips-heads",
+    heads ?? path,
+    () => network.load(gpu, file, own),
+  );
+  return {
+    name: "lpips",
+    title: `LPIPS by ${config.network.split(" ")[0]}`,
+    distance: (a, b) => network.distance(a, b),
+    [Symbol.dispose]: () => network[Symbol.dispose](),
+  };
+}
+
+/** Whether a file holds linear heads of LPIPS. */
+function hasHeads({ names }: { readonly names: readonly string[] }): boolean {
+  return names.some((name) => name.endsWith("lin0.model.1.weight"));
+}
+
+async function openPerceptual(
+  gpu: Gpu,
+  size: number,
+  { lpips, "lpips-heads": heads }: NetworkFiles,
+  { network }: OpenFeatures,
+): Promise<OpenPerceptual | undefined> {
+  if (lpips !== undefined) return await openLpips(gpu, size, lpips, heads);
+  if (heads !== undefined) {
+    throw new Error(
+      `Cannot use "${heads}" for --lpips-heads: it needs --lpips FILE, the convolutions`,
+    );
+  }
+  if (!(network instanceof DemoFeatureNet)) return undefined;
+  return {
+    name: "demoPerceptual",
+    title:
+      "this project's perceptual distance by the demo's feature network (not LPIPS)",
+    distance: (a, b) => demoPerceptual(network, a, b),
+    [Symbol.dispose]() {},
+  };
+}
+
 /**
  * Loads the networks of a run and frees them: what is wrong with their files is
  * found before any work.
  *
  * @param gpu device
  * @param size side of a frame in pixels
- * @param files weights of the VAE and of Inception; absent for the demo's
+ * @param files weights; absent for the demo's
  * @throws {Error} naming the file, its flag and what is wrong
  */
 export async function checkNetworks(
   gpu: Gpu,
   size: number,
-  files: { readonly vae?: string; readonly inception?: string },
+  files: NetworkFiles,
 ): Promise<void> {
   (await openVae(gpu, files.vae))[Symbol.dispose]();
-  (await openFeatures(gpu, size, files.inception))[Symbol.dispose]();
+  using features = await openFeatures(gpu, size, files.inception);
+  (await openPerceptual(gpu, size, files, features))?.[Symbol.dispose]();
 }
 
 /**
@@ -139,20 +267,21 @@ export async function checkNetworks(
  *
  * @param gpu device
  * @param size side of a frame in pixels
- * @param files weights of the VAE and of Inception; absent for the demo's
+ * @param files weights; absent for the demo's
  * @throws {Error} if a file is of another network, or frames are not of the
  *   size that the features need
  */
 export async function loadNetworks(
   gpu: Gpu,
   size: number,
-  files: { readonly vae?: string; readonly inception?: string },
+  files: NetworkFiles,
 ): Promise<FrozenNetworks> {
   const vaePath = files.vae ?? SHIPPED_VAE;
   const featurePath = files.inception ?? SHIPPED_FEATURES;
   const { vae, title, weights } = await openVae(gpu, vaePath);
   const features = await openFeatures(gpu, size, featurePath);
   const { network, isSmall } = features;
+  const perceptual = await openPerceptual(gpu, size, files, features);
 
   const side = size / vae.factor;
   const latentShape = [4, side, side] as const;
@@ -178,6 +307,23 @@ export async function loadNetworks(
   };
   const pixels = size * size * 3;
   const latentSize = 4 * side * side;
+  const distances = async (
+    { distance }: OpenPerceptual,
+    a: Float32Array,
+    b: Float32Array,
+  ) => {
+    const pairs = new Float32Array(2 * a.length);
+    for (let i = 0; i < a.length / pixels; i++) {
+      pairs.set(a.subarray(i * pixels, (i + 1) * pixels), 2 * i * pixels);
+      pairs.set(b.subarray(i * pixels, (i + 1) * pixels), (2 * i + 1) * pixels);
+    }
+    return await inParts(pairs, [2, size, size, 3], 1, (x) => {
+      const [first, second] = [0, 1].map((k) =>
+        slice(x, 1, k, k + 1).reshape([x.shape[0]!, size, size, 3])
+      ) as [Tensor, Tensor];
+      return distance(first, second);
+    });
+  };
   return {
     vaeName: title,
     vaeDigest: await digestFile(vaePath),
@@ -212,9 +358,27 @@ export async function loadNetworks(
         network.width,
         (x) => network.encode(x),
       ),
+    ...(perceptual === undefined ? {} : {
+      perceptual: {
+        name: perceptual.name,
+        title: perceptual.title,
+        digest: await digestPerceptual(files, featurePath),
+        distances: (a, b) => distances(perceptual, a, b),
+      },
+    }),
     [Symbol.dispose]: () => {
       weights[Symbol.dispose]();
       network[Symbol.dispose]();
+      perceptual?.[Symbol.dispose]();
     },
   };
+}
+
+/** Digest of what a perceptual distance is computed by. */
+async function digestPerceptual(
+  { lpips, "lpips-heads": heads }: NetworkFiles,
+  features: string,
+): Promise<string> {
+  const own = await digestFile(lpips ?? features);
+  return heads === undefined ? own : `${own} ${await digestFile(heads)}`;
 }

@@ -4,10 +4,12 @@ import { formatNumber } from "../report/table.ts";
 import type { Lab } from "./lab.ts";
 import type { EncodingFacts } from "./latents.ts";
 import { TRAINED_FRAMES } from "./columns.ts";
+import type { FrozenNetworks } from "./networks.ts";
 import type { LabParams } from "./params.ts";
 import type { StackCheck } from "./scores.ts";
 import { describeTuning, tuningFacts } from "./tuned.ts";
 import type { TunedFeatures } from "./tune_features.ts";
+import { digestFile } from "../formats/digest.ts";
 
 /** What to know of the feature network, unless it is the one that fits. */
 function featureNote(flags: CommonFlags, tuned?: TunedFeatures): string[] {
@@ -17,6 +19,39 @@ function featureNote(flags: CommonFlags, tuned?: TunedFeatures): string[] {
       "The feature network was trained on the embedded world and not on this dataset: read the ceiling first.",
     ]
     : [];
+}
+
+/** What the models were called that a file was given for. */
+const GIVEN_TITLES = {
+  direct: "The direct model",
+  diffusion: "The diffusion model",
+  mlp: "The MLP baseline",
+};
+
+/** Says which models were given, instead of trained. */
+async function givenNotes(
+  { params, context: { flags: { files } } }: Lab,
+): Promise<string[]> {
+  const notes: string[] = [];
+  for (const [mode, title] of Object.entries(GIVEN_TITLES)) {
+    const path = files[mode];
+    if (path === undefined) continue;
+    const isAverage = mode !== "mlp" && params.givenWeights === "average";
+    const digest = (await digestFile(path)).slice(0, 12);
+    notes.push(
+      `${title} was given, not trained here: ${path} (SHA-256 ${digest}...), ${
+        isAverage ? "averaged weights" : "weights after the last step"
+      }, tokens normalized by its own mean and deviation.`,
+    );
+  }
+  return notes;
+}
+
+/** What the perceptual distance is, as far as there is one. */
+function perceptualNote({ perceptual }: FrozenNetworks): string {
+  return perceptual === undefined
+    ? "No perceptual distance was measured: LPIPS needs --lpips FILE."
+    : `Perceptual distance, of decoded predictions to decoded real latents, is ${perceptual.title}.`;
 }
 
 /**
@@ -61,6 +96,7 @@ export async function labNotes(
       features: networks.featureDigest,
     },
     notes: [
+      ...await givenNotes(lab),
       `Frames were encoded and decoded by ${networks.vaeName}; FID and KID see ${networks.featureName}.`,
       ...(tuned.vae === undefined ? [] : [
         `The VAE was fine-tuned: ${tuned.vae.before.toFixed(2)} dB before, ${
@@ -68,6 +104,7 @@ export async function labNotes(
         } dB after, on ${tuned.vae.held} test frames.`,
       ]),
       ...featureNote(flags, tuned.features),
+      perceptualNote(networks),
       `Scores are of ${formatNumber(count)} windows of ${
         formatNumber(sceneCounts.test)
       } test scenes, models of ${

@@ -6,7 +6,7 @@
 
 import type { DataFile, Finding } from "../experiment/findings.ts";
 import type { LabRun } from "./experiment.ts";
-import { columnFiles } from "./figures.ts";
+import { columnFiles, type Figure, lossFigure } from "./figures.ts";
 import type { Lab } from "./lab.ts";
 import type { Mode, TrainingFacts } from "./models.ts";
 import {
@@ -18,6 +18,7 @@ import {
   pairFuture,
   pairFutures,
   type PairSpec,
+  RECIPE_TITLES,
   scoredSteps,
 } from "./pair.ts";
 import { pairColumns, scorePair, type StepScores } from "./pair_scores.ts";
@@ -101,6 +102,60 @@ export async function runPairs(
     ) as Record<Mode, TrainingFacts>,
     scores: [scores[2 * i]!, scores[2 * i + 1]!],
   }));
+}
+
+/** Which models of a pair were trained, and not given. */
+function trainedOf({ training }: PairResult): Mode[] {
+  return MODES.filter((mode) => training[mode].given === undefined);
+}
+
+/**
+ * Names the models of a pair in a few words: their recipe, or that they were
+ * given.
+ *
+ * @param pair what it came to
+ */
+export function pairTitle(pair: PairResult): string {
+  const { recipe } = pair.of;
+  const trained = trainedOf(pair);
+  const title = `Recipe ${recipe} (${RECIPE_TITLES[recipe]})`;
+  const given = (["direct", "diffusion"] as const)
+    .filter((mode) => !trained.includes(mode));
+  return given.length === 2
+    ? "Given models, not trained here"
+    : given.length === 1
+    ? `${title}, the ${given[0]} model given`
+    : title;
+}
+
+/**
+ * Says how much the models of a pair were trained; nothing where one was given.
+ *
+ * @param pair what it came to
+ * @param params of the run
+ */
+export function trainedNotes(
+  pair: PairResult,
+  { samples }: LabParams,
+): string[] {
+  const trained = trainedOf(pair);
+  return trained.includes("direct") && trained.includes("diffusion")
+    ? [`Direct and diffusion saw ${samples.toLocaleString("en")} windows each.`]
+    : [];
+}
+
+/**
+ * Draws the losses of a pair's models, as far as they were trained.
+ *
+ * @param pair what it came to
+ * @returns a figure, or none
+ */
+export function lossFigures(pair: PairResult): Record<string, Figure> {
+  const trained = trainedOf(pair).map((mode) => [mode, pair.training[mode]]);
+  const caption = `Training loss, seed ${pair.of.seed}.`;
+  return trained.length === 0
+    ? {}
+    : { loss: lossFigure(Object.fromEntries(trained), caption) };
 }
 
 /** Something of every operating point of a pair. */

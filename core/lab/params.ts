@@ -66,6 +66,9 @@ export const labParams = z.strictObject({
   objective: z.enum(["x0", "epsilon", "v"]).describe(
     "what the diffusion network predicts",
   ),
+  givenWeights: z.enum(["average", "last"]).describe(
+    "weights of the models of --direct and --diffusion: averaged, or those after the last step",
+  ),
   actionOffset: z.int().min(0).max(1).describe(
     "frames from the present to the first action: 0 as the code, 1 as the paper writes",
   ),
@@ -140,6 +143,7 @@ export const labPresets: Readonly<
     hidden: 32,
     frequencies: 64,
     learnedFrequencies: false,
+    givenWeights: "average",
     actionOffset: 0,
     objective: "x0",
     samples: 64,
@@ -181,6 +185,7 @@ export const labPresets: Readonly<
     hidden: 256,
     frequencies: 64,
     learnedFrequencies: false,
+    givenWeights: "average",
     actionOffset: 0,
     objective: "x0",
     samples: 24_000,
@@ -222,6 +227,7 @@ export const labPresets: Readonly<
     hidden: 1024,
     frequencies: 64,
     learnedFrequencies: false,
+    givenWeights: "average",
     actionOffset: 0,
     objective: "x0",
     samples: 1_501_000, // published code: 100 epochs of 15,010 windows

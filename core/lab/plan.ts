@@ -6,6 +6,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { matmul } from "../ops/matmul.ts";
 import { zeros } from "../tensor/create.ts";
 import { readWindows } from "./data.ts";
+import { checkGiven } from "./given.ts";
 import { checkNetworks } from "./networks.ts";
 import type { LabParams } from "./params.ts";
 
@@ -147,6 +148,7 @@ export async function planLab(
   const isIncomplete = flags.preset === "paper" &&
     flags.files.inception === undefined;
   await checkNetworks(gpu, isIncomplete ? 64 : params.size, flags.files);
+  const given = await checkGiven(gpu, params, flags.files);
   const { trained, trainings, sampled, times } = work(windows);
   const one = forwardFlops(params);
   const tests = windows.test;
@@ -182,6 +184,7 @@ export async function planLab(
     `  train     ${trained}, ${params.samples} windows each, ${times} times: ${
       tera(training)
     }, ${hours(training)}`,
+    ...given.map((line) => `  given     ${line}`),
     `  sample    ${sampled} windows in ${params.ddimSteps} steps, ${times} times: ${
       tera(sampling)
     }, ${hours(sampling)}`,

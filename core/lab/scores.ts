@@ -5,6 +5,7 @@
  */
 
 import { encodeLatents, LatentStore } from "../data/latents.ts";
+import { energies, type EnergyFit } from "../metrics/energy.ts";
 import { fid } from "../metrics/fid.ts";
 import { kid } from "../metrics/kid.ts";
 import { nearestTo } from "../metrics/neighbors.ts";
@@ -36,10 +37,14 @@ export interface StepWindows {
   readonly present: LatentsOf;
   /** (n, size, size, 3) levels of the camera */
   readonly camera: (windows: readonly number[]) => Promise<Uint8Array>;
+  /** (n, size, size, 3) levels of the camera in the present */
+  readonly cameraPresent: (windows: readonly number[]) => Promise<Uint8Array>;
   /** (n, channels, height, width) scaled latents by operating point */
   readonly points: Readonly<Record<string, LatentsOf>>;
   /** (m, channels, height, width) latents of training frames */
   readonly trained: Float32Array;
+  /** Gives the distribution of the training latents, when it is needed. */
+  readonly energy: () => Promise<EnergyFit>;
   /** Side of a token in latent pixels. */
   readonly patch: number;
   /** What is measured of each window. */
@@ -151,7 +156,7 @@ export function batchesOf(count: number, batch: number): number[][] {
 }
 
 /** Names under which what happened is measured, beside the points. */
-const REFERENCES = ["camera", "decoded"] as const;
+const REFERENCES = ["camera", "decoded", "cameraPresent"] as const;
 
 /**
  * Measures all operating points at one horizon step, window by window.
@@ -178,33 +183,52 @@ export async function measureStep(
   const kept = new KeptRows([...REFERENCES, ...names], measures, width);
   const batches = batchesOf(n, step.batch);
   const total = batches.length * names.length;
-  const numbersOf = (list: readonly WindowMetric[], batch: ScoredBatch) =>
-    Object.fromEntries(list.map(({ name, of }) => [name, of(batch)]));
+  const numbersOf = async (
+    list: readonly WindowMetric[],
+    batch: ScoredBatch,
+  ) => {
+    const numbers: Record<string, ArrayLike<number>> = {};
+    for (const { name, of } of list) {
+      step.check();
+      numbers[name] = await of(batch);
+    }
+    return numbers;
+  };
+  let fit: EnergyFit | undefined;
+  const energy = async (latents: Float32Array) =>
+    energies(fit ??= await step.energy(), latents);
+  const { perceptual } = networks;
+  const cameraFeatures = (levels: Uint8Array) =>
+    networks.features(
+      // Half a level up, so that truncation to levels gives them back.
+      Float32Array.from(levels, (x) => Math.min(1, (x + 0.5) / 255)),
+    );
   const measured = async (windows: number[], before: number) => {
     const rows = new Float32Array(windows.length * kept.size);
     step.check();
     const real = step.real(windows);
     const present = step.present(windows);
     const realImages = await networks.decode(real);
-    const given = { real, present, realImages, shape, patch, layout, nearest };
+    const presentImages = await networks.decode(present);
+    const given = {
+      ...{ real, present, realImages, presentImages },
+      ...{ shape, patch, layout, nearest, energy, perceptual },
+    };
     step.check();
     kept.put(rows, "decoded", {
       features: await networks.features(realImages),
-      numbers: numbersOf(relative, {
+      numbers: await numbersOf(relative, {
         ...given,
         latents: real,
         images: realImages,
       }),
     });
     step.check();
-    const levels = await step.camera(windows);
-    kept.put(rows, "camera", {
-      features: await networks.features(
-        // Half a level up, so that truncation to levels gives them back.
-        Float32Array.from(levels, (x) => Math.min(1, (x + 0.5) / 255)),
-      ),
-      numbers: {},
-    });
+    for (const name of ["camera", "cameraPresent"] as const) {
+      const features = await cameraFeatures(await step[name](windows));
+      kept.put(rows, name, { features, numbers: {} });
+      step.check();
+    }
     for (const [k, name] of names.entries()) {
       step.check();
       const latents = step.points[name]!(windows);
@@ -212,7 +236,7 @@ export async function measureStep(
       step.check();
       kept.put(rows, name, {
         features: await networks.features(images),
-        numbers: numbersOf(metrics, { ...given, latents, images }),
+        numbers: await numbersOf(metrics, { ...given, latents, images }),
       });
       step.progress(before + k + 1, total);
     }
@@ -239,6 +263,7 @@ export async function measureStep(
   const rows = store.read(0, n);
   return {
     camera: kept.take(rows, "camera", []),
+    cameraPresent: kept.take(rows, "cameraPresent", []),
     decoded: kept.take(rows, "decoded", relative.map(({ name }) => name)),
     ...Object.fromEntries(
       names.map((name) => [name, kept.take(rows, name, measures)]),
@@ -285,7 +310,7 @@ export function summarize(
 } {
   const { width, scenes, seed, metrics } = options;
   const n = scenes.length;
-  const { camera, decoded, ...points } = measured as
+  const { camera, decoded, cameraPresent, ...points } = measured as
     & Record<typeof REFERENCES[number], Kept>
     & Measured;
   const check = checkStack(camera.features, options);
@@ -296,6 +321,7 @@ export function summarize(
       fake: { data: features, width },
       camera: { data: camera.features, width },
       decoded: { data: decoded.features, width },
+      present: { data: cameraPresent.features, width },
     };
     const ofAll = DISTRIBUTION_METRICS.flatMap(({ of }) =>
       Object.entries(of(sets)).map(([name, score]) => [name, { ...score, n }])

@@ -8,6 +8,7 @@ import { formatNumber } from "../report/table.ts";
 import type { LabelledFrames } from "../training/scene_features.ts";
 import { readFrames, spaced, spacedFrames, type WindowedData } from "./data.ts";
 import type { Lab } from "./lab.ts";
+import type { NetworkFiles } from "./networks.ts";
 import {
   SHIPPED_FEATURES,
   type TunedFeatures,
@@ -41,7 +42,7 @@ function tunedNetworks({ params, context: { flags } }: Lab): TunableNetwork[] {
  */
 export async function tunedFiles(
   lab: Lab,
-): Promise<{ readonly vae?: string; readonly inception?: string }> {
+): Promise<NetworkFiles> {
   const { lanes, flags } = lab.context;
   const names = tunedNetworks(lab);
   if (names.length > 0 && lanes !== undefined) {
@@ -49,14 +50,14 @@ export async function tunedFiles(
     const inputs = names.map((network) => ({ network }));
     await lanes.each("tune", inputs, { title });
   }
-  const files: { vae?: string; inception?: string } = { ...flags.files };
+  const files: { vae?: string; inception?: string } = {};
   if (names.includes("vae")) {
     files.vae = (await tunedVae(lab)).file("vae.safetensors");
   }
   if (names.includes("features")) {
     files.inception = (await tunedFeatures(lab)).file("features.safetensors");
   }
-  return files;
+  return { ...flags.files, ...files };
 }
 
 /**

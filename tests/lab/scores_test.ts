@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { fid } from "../../core/metrics/fid.ts";
+import { fitEnergy } from "../../core/metrics/energy.ts";
 import type { FrozenNetworks } from "../../core/lab/networks.ts";
 import { WINDOW_METRICS } from "../../core/lab/metrics.ts";
 import { batchesOf, measureStep, summarize } from "../../core/lab/scores.ts";
@@ -40,6 +42,19 @@ function fakeNetworks() {
     encode: () => Promise.reject(new Error("Nothing is encoded here")),
     decode: (latents) => map(latents, LATENT, PIXELS),
     features: (images) => map(images, PIXELS, 8),
+    perceptual: {
+      name: "demoPerceptual",
+      title: "",
+      digest: "",
+      distances: (a, b) =>
+        Promise.resolve(
+          Float32Array.from({ length: a.length / PIXELS }, (_, i) => {
+            const at = i * PIXELS;
+            return Math.abs(a[at]! - b[at]!) +
+              Math.abs(a[at + 1]! - b[at + 1]!);
+          }),
+        ),
+    },
     [Symbol.dispose]() {},
   };
   return { networks, most: () => most };
@@ -54,7 +69,32 @@ function drawn(name: string) {
     );
 }
 
-/** Scores of two points, with so many windows at once. */
+/** Levels of the camera, which are those of `from`. */
+function levels(from: number) {
+  return (windows: readonly number[]) =>
+    Promise.resolve(
+      Uint8Array.from(
+        { length: windows.length * PIXELS },
+        (_, i) =>
+          (i % PIXELS * 7 + from + windows[Math.floor(i / PIXELS)]!) % 256,
+      ),
+    );
+}
+
+/** What a run without weights of LPIPS measures. */
+const METRICS = WINDOW_METRICS.filter(({ name }) => name !== "lpips");
+
+/** The distribution of some latents, fitted. */
+function fitted() {
+  const rows = Array.from({ length: 99 }, (_, i) => i);
+  return fitEnergy({
+    frames: rows.length,
+    size: LATENT,
+    read: (start, end) => drawn("trained")(rows.slice(start, end)),
+  });
+}
+
+/** Scores of three points, with so many windows at once. */
 async function score(batch: number, directory?: string, stopAfter = Infinity) {
   const { networks, most } = fakeNetworks();
   using folder = tinyFolder();
@@ -69,18 +109,18 @@ async function score(batch: number, directory?: string, stopAfter = Infinity) {
   const measured = await measureStep(networks, {
     size: SIZE,
     scenes,
-    metrics: WINDOW_METRICS,
+    metrics: METRICS,
     batch,
     real: counted(drawn("real")),
     present: counted(drawn("present")),
-    camera: (windows) =>
-      Promise.resolve(
-        Uint8Array.from(
-          { length: windows.length * PIXELS },
-          (_, i) => (i % PIXELS * 7 + windows[Math.floor(i / PIXELS)]!) % 256,
-        ),
-      ),
-    points: { real: counted(drawn("real")), other: counted(drawn("other")) },
+    camera: levels(0),
+    cameraPresent: levels(9),
+    energy: () => Promise.resolve(fitted()),
+    points: {
+      real: counted(drawn("real")),
+      other: counted(drawn("other")),
+      copy: counted(drawn("present")),
+    },
     trained: drawn("trained")(Array.from({ length: 9 }, (_, i) => i)),
     patch: 1,
     directory: directory ?? folder.path,
@@ -92,13 +132,13 @@ async function score(batch: number, directory?: string, stopAfter = Infinity) {
   });
   const scores = summarize(measured, {
     scenes,
-    metrics: WINDOW_METRICS,
+    metrics: METRICS,
     width: 8,
     subsets: [4, 10],
     seed: 0,
     check: () => {},
   });
-  return { scores, most: Math.max(most(), asked), reports };
+  return { scores, measured, most: Math.max(most(), asked), reports };
 }
 
 Deno.test("measureStep holds a batch of windows, and its scores do not depend on it", async () => {
@@ -108,18 +148,18 @@ Deno.test("measureStep holds a batch of windows, and its scores do not depend on
     const { scores, most, reports } = await score(batch);
     assertEquals(scores, whole.scores, `batches of ${batch}`);
     assertEquals(most, batch);
-    assertEquals(reports, 1 + 2 * Math.ceil(WINDOWS / batch));
+    assertEquals(reports, 1 + 3 * Math.ceil(WINDOWS / batch));
   }
 });
 
 Deno.test("measureStep goes on after the last whole batch to equal scores", async () => {
   using folder = tinyFolder();
   const { scores: wanted, reports: all } = await score(4);
-  await assertRejects(() => score(4, folder.path, 6), Interrupted);
+  await assertRejects(() => score(4, folder.path, 10), Interrupted);
   const { scores, reports } = await score(4, folder.path);
   assertEquals(scores, wanted);
-  // Stopped in the fourth of six batches, at two points each.
-  assertEquals(all - reports, 6);
+  // Stopped in the fourth of six batches, at three points each.
+  assertEquals(all - reports, 9);
 });
 
 Deno.test("measureStep gives real latents the best scores", async () => {
@@ -132,6 +172,45 @@ Deno.test("measureStep gives real latents the best scores", async () => {
   }
   assertEquals(real.sharpness!.value, 1);
   assert(other.cosSim!.value < 0.5 && other.ssim!.value < 0.9);
+});
+
+Deno.test("measureStep scores a copy of the present and the truth as what KID does not see is defined", async () => {
+  const { scores: { points: { real, other, copy } }, measured } = await score(
+    8,
+  );
+  assert(real && other && copy);
+  // A copy does not move, and has no change to compare.
+  assertEquals(copy.lowMotion!.value, 0);
+  assertEquals(copy.deltaCosSim!.value, 0);
+  // The truth is 1 by definition.
+  for (const metric of ["energy", "lowMotion"]) {
+    assertEquals(real[metric]!.value, 1, metric);
+  }
+  assertEquals(real.demoPerceptual!.value, 0);
+  assert(copy.demoPerceptual!.value > 0.01);
+  assert(other.lowMotion!.value > 0.3);
+  // Every latent is drawn alike, so that energy is about that of the truth.
+  for (const { energy } of [other, copy]) {
+    assert(Math.abs(energy!.value - 1) < 0.3, `${energy!.value}`);
+  }
+  const { camera, cameraPresent, other: own } = measured;
+  const beside = (future: Float32Array) => ({
+    width: 16,
+    data: Float32Array.from(
+      { length: WINDOWS * 16 },
+      (_, i) => {
+        const row = 8 * Math.floor(i / 16);
+        return i % 16 < 8
+          ? cameraPresent!.features[row + i % 16]!
+          : future[row + i % 16 - 8]!;
+      },
+    ),
+  });
+  const pairs = fid(beside(camera!.features), beside(own!.features));
+  assertEquals(other.fidPairs!.value, pairs.value);
+  assertEquals(other.fidPairs!.n, WINDOWS);
+  const { low, high } = other.kidPairs!;
+  assert(low! < high!);
 });
 
 Deno.test("batchesOf cuts all windows, the last batch short", () => {
