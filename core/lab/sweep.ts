@@ -13,7 +13,7 @@ import { toTokens } from "../training/window_tokens.ts";
 import type { LabWindow, WindowPart } from "./data.ts";
 import { type Draw, type Futures, futures, windowNoise } from "./futures.ts";
 import type { Lab } from "./lab.ts";
-import type { ModelSpec, WeightsKind } from "./models.ts";
+import { type ModelSpec, modelTokens, type WeightsKind } from "./models.ts";
 import type { PairSpec } from "./pair.ts";
 import { openProbe } from "./probe.ts";
 
@@ -273,7 +273,8 @@ export async function actionUse(
 ): Promise<ActionUse> {
   const { patch } = lab.params;
   const part = await lab.part("test");
-  const { statistics: { mean: centre, std } } = await lab.tokens("train");
+  const tokens = await modelTokens(lab, spec.model, "train");
+  const { mean: centre, std } = tokens.statistics;
   const width = centre.length;
   const some = firstWindows(part.windows, scenes);
   const draws = some.flatMap((window) => {
