@@ -273,8 +273,8 @@ export async function actionUse(
 ): Promise<ActionUse> {
   const { patch } = lab.params;
   const part = await lab.part("test");
-  const tokens = await modelTokens(lab, spec.model, "train");
-  const { mean: centre, std } = tokens.statistics;
+  const { statistics } = await modelTokens(lab, spec.model, "train");
+  const { mean: centre, std } = statistics;
   const width = centre.length;
   const some = firstWindows(part.windows, scenes);
   const draws = some.flatMap((window) => {
