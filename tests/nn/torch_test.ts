@@ -232,7 +232,11 @@ Deno.test("training keeps the number of buffers and the memory flat", async () =
   await train(gpu, 200, 1);
   const after = gpu.memory();
   assertEquals(after.live, before.live);
-  assertEquals(after.bytes, before.bytes);
+  // Less where buffers of other tests waited for too long.
+  assert(
+    after.bytes <= before.bytes,
+    `${after.bytes} of ${before.bytes} bytes`,
+  );
   const growth = Deno.memoryUsage().rss - resident;
   assert(growth < 64 * 2 ** 20, `resident set grew by ${growth} bytes`);
 });
