@@ -35,7 +35,9 @@ export async function compileKernels(
   } else if (set === "score") {
     const own = networks.latentShape.reduce((a, b) => a * b, 1);
     await networks.decode(new Float32Array(IMAGES_AT_ONCE * own));
-    await networks.features(new Float32Array(IMAGES_AT_ONCE * pixels));
+    const images = new Float32Array(IMAGES_AT_ONCE * pixels);
+    await networks.features(images);
+    await networks.perceptual?.distances(images, images);
   } else {
     for (const mode of MODES) await trainOnce(lab, mode);
   }
