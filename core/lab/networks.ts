@@ -106,8 +106,18 @@ function imagesOf(levels: Uint8Array): Float32Array<ArrayBuffer> {
   return images;
 }
 
-/** Images that are decoded, or whose features are computed, at once. */
-export const IMAGES_AT_ONCE = 32;
+/** Pixels of images that are decoded or looked at, at once: 16 of the demo. */
+const PIXELS_AT_ONCE = 2 ** 16;
+
+/**
+ * Images that are decoded, or whose features are computed, at once. All that is
+ * computed of them is on the device meanwhile.
+ *
+ * @param size side of an image in pixels
+ */
+export function imagesAtOnce(size: number): number {
+  return Math.max(1, Math.floor(PIXELS_AT_ONCE / size ** 2));
+}
 
 /** What the features of FID and KID are computed by, on the device. */
 interface OpenFeatures extends Disposable {
@@ -295,9 +305,10 @@ export async function loadNetworks(
     const own = shape.reduce((a, b) => a * b, 1);
     const count = rows.length / own;
     const result = new Float32Array(count * width);
-    for (let i = 0; i < count; i += IMAGES_AT_ONCE) {
+    const atOnce = imagesAtOnce(size);
+    for (let i = 0; i < count; i += atOnce) {
       using _ = gpu.scope();
-      const end = Math.min(count, i + IMAGES_AT_ONCE);
+      const end = Math.min(count, i + atOnce);
       const x = tensor(gpu, rows.slice(i * own, end * own))
         .reshape([end - i, ...shape]);
       const y = await noGrad(() => apply(x)).read();
