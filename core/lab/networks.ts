@@ -106,17 +106,18 @@ function imagesOf(levels: Uint8Array): Float32Array<ArrayBuffer> {
   return images;
 }
 
-/** Pixels of images that are decoded or looked at, at once: 16 of the demo. */
-const PIXELS_AT_ONCE = 2 ** 16;
+/** Most images, and most of their pixels, that are decoded or looked at at once. */
+const AT_ONCE = { images: 16, pixels: 2 ** 18 };
 
 /**
- * Images that are decoded, or whose features are computed, at once. All that is
- * computed of them is on the device meanwhile.
+ * Images that are decoded, or whose features are computed, at once: their
+ * activations are on the device meanwhile.
  *
- * @param size side of an image in pixels
+ * @param size side in pixels of what the network makes or takes
  */
 export function imagesAtOnce(size: number): number {
-  return Math.max(1, Math.floor(PIXELS_AT_ONCE / size ** 2));
+  const fitting = Math.floor(AT_ONCE.pixels / size ** 2);
+  return Math.max(1, Math.min(AT_ONCE.images, fitting));
 }
 
 /** What the features of FID and KID are computed by, on the device. */
@@ -301,11 +302,11 @@ export async function loadNetworks(
     shape: readonly number[],
     width: number,
     apply: (x: Tensor) => Tensor,
+    atOnce = imagesAtOnce(size),
   ): Promise<Float32Array<ArrayBuffer>> => {
     const own = shape.reduce((a, b) => a * b, 1);
     const count = rows.length / own;
     const result = new Float32Array(count * width);
-    const atOnce = imagesAtOnce(size);
     for (let i = 0; i < count; i += atOnce) {
       using _ = gpu.scope();
       const end = Math.min(count, i + atOnce);
@@ -368,6 +369,7 @@ export async function loadNetworks(
         [size, size, 3],
         network.width,
         (x) => network.encode(x),
+        imagesAtOnce(network.inputSize),
       ),
     ...(perceptual === undefined ? {} : {
       perceptual: {
