@@ -173,10 +173,19 @@ function choose(a: Tensor, b: Tensor, where: Tensor): Tensor {
  * Anchors that are partly the model's own, by scheduled sampling: each jump
  * before the anchor is the model's by chance, from whatever it stood at, else it
  * ends at the true frame.
+ *
+ * Source: Bengio et al. 2015, section 2.4.
+ *
+ * @param gpu device
+ * @param training model, tokens, seed
+ * @param drawn (B) jumps
+ * @param samples (B) number of each, which keys its chances
+ * @param chance of each jump before
+ * @returns (B, S, P) normalized tokens
  */
-function ownAnchors(
+export function scheduledAnchors(
   gpu: Gpu,
-  { model, data, settings: { seed } }: JumpTraining,
+  { model, data, settings: { seed } }: Omit<JumpTraining, "jumps">,
   drawn: readonly Jump[],
   samples: readonly number[],
   chance: number,
@@ -255,7 +264,7 @@ export async function trainJump(
       const given = data.conditions(gpu, rows.map((row) => ({ row })));
       const chance = settings.ownAnchors * step / steps;
       const present = chance > 0
-        ? ownAnchors(gpu, training, drawn, samples, chance)
+        ? scheduledAnchors(gpu, training, drawn, samples, chance)
         : given.present;
       const future = data.frames(gpu, rows.map((row) => row + data.horizon));
       return model.loss(
