@@ -3,7 +3,7 @@ import { labParams } from "./params.ts";
 
 /** Parameters of the jump model, to extend those of a lab with. */
 export const jumpShape = {
-  jumpLinks: z.int().min(1).describe(
+  jumpLinks: z.int().min(2).describe(
     "jumps of a chain over the horizon, a divisor of it",
   ),
   jumpDim: z.int().min(16).multipleOf(2, "it needs an even number").describe(
