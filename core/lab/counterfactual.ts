@@ -19,7 +19,7 @@ import {
 import { readNuscenes } from "../data/nuscenes.ts";
 import { measuredAction } from "../data/scene.ts";
 import type { DrivenStep } from "../metrics/path.ts";
-import { type LabWindow, spaced } from "./data.ts";
+import { spaced } from "./data.ts";
 import { type Draw, type Futures, futures, windowNoise } from "./futures.ts";
 import type { Lab } from "./lab.ts";
 import { framesAtOnce } from "./latents.ts";
@@ -230,22 +230,23 @@ export async function counterfactualFutures(
 
 /**
  * Draws what the camera of the embedded world would have seen, had the driver
- * done something else from a window's present on.
+ * done something else from a frame on.
  *
  * @param lab of the embedded world, not of a dataset
- * @param window which
- * @param actions (2 H) normalized
- * @returns (H, size, size, 3) levels
+ * @param scene its name
+ * @param imagePath of the frame, from the dataset's root
+ * @param actions (2 n) normalized
+ * @returns (n, size, size, 3) levels
  */
 export async function drivenFrames(
   lab: Lab,
-  { scene, row }: LabWindow,
+  scene: string,
+  imagePath: string,
   actions: ArrayLike<number>,
 ): Promise<Uint8Array> {
   const { gpu, params: { size } } = lab;
-  const { paths } = await lab.part("test");
   const { world, keyframes } = driveAgain(scene);
-  const present = keyframes.find(({ imagePath }) => imagePath === paths[row])!;
+  const present = keyframes.find((frame) => frame.imagePath === imagePath)!;
   const states = driveOn(
     world,
     present.state,
@@ -269,7 +270,7 @@ async function latentsOf(
   & Disposable
 > {
   const { horizon, size } = lab.params;
-  const { windows, latents } = await lab.part("test");
+  const { windows, latents, paths } = await lab.part("test");
   const some = firstWindows(windows, spec.scenes);
   const count = variantsOf(spec).length;
   if ("model" in source) {
@@ -292,11 +293,9 @@ async function latentsOf(
       for (let h = 0; h < horizon; h++) frames.set(present, h * present.length);
       return frames;
     }
-    const levels = await drivenFrames(
-      lab,
-      some[i]!,
-      commands.actions[i]![v]!,
-    );
+    const { scene } = some[i]!;
+    const actions = commands.actions[i]![v]!;
+    const levels = await drivenFrames(lab, scene, paths[row]!, actions);
     const parts: number[] = [];
     for (let start = 0; start < levels.length; start += atOnce) {
       parts.push(...await encode(levels.subarray(start, start + atOnce)));

@@ -186,7 +186,9 @@ export async function counterfactualPictures(
     } else if (source.reference === "driven") {
       for (const v of list) {
         const actions = commands.actions[i]![v]!;
-        films.push(imagesOf(await drivenFrames(lab, window, actions), size));
+        const { scene, row } = window;
+        const levels = await drivenFrames(lab, scene, paths[row]!, actions);
+        films.push(imagesOf(levels, size));
       }
     } else continue;
     rows.push({ label: title.replace(/ \(.*/, ""), films });

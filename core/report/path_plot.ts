@@ -73,8 +73,13 @@ export function pathPlot(
   const last = of("commanded").filter(({ fx, i, step }) =>
     step === panels[fx]!.paths[i]!.commanded.length - 1
   );
+  // Ticks of neighbouring panels must not touch.
+  const side = Math.max(...rows.map(({ right }) => Math.abs(right)));
+  const tick = Number((0.7 * side).toPrecision(1));
+  const sideTicks = [-tick, 0, tick];
   const axis = {
     labelArrow: "none",
+    labelAnchor: "center",
     tickSize: 0,
     tickFormat: tickText,
   } as const;
@@ -90,7 +95,7 @@ export function pathPlot(
     marks: [
       Plot.frame({ stroke: "currentColor", strokeOpacity: 0.2 }),
       Plot.gridY({ ticks: 5, stroke: "currentColor", strokeOpacity: 0.12 }),
-      Plot.axisX({ ...axis, ticks: 3, label: "Metres to the right" }),
+      Plot.axisX({ ...axis, ticks: sideTicks, label: "Metres to the right" }),
       Plot.axisY({ ...axis, ticks: 5, label: "Metres ahead" }),
       Plot.line(of("commanded"), {
         ...at,

@@ -82,7 +82,12 @@ export function scatterPlot(
   };
   const lines = (slope: number, intercept: number, fx: number, fy: number) =>
     segment(slope, intercept).map((end) => ({ ...end, fx, fy }));
-  const axis = { labelArrow: "none", ticks: 4, tickSize: 0 } as const;
+  const axis = {
+    labelArrow: "none",
+    labelAnchor: "center",
+    ticks: 4,
+    tickSize: 0,
+  } as const;
   return draw({
     height: (placed.at(-1)!.fy + 1) * ROW + 56,
     marginLeft: 52,
