@@ -27,7 +27,7 @@ function findingOf({ of, filmed }: run.FilmedRecipe, size: number): Finding {
   return {
     lead: `Recipe ${of.recipe} (${
       RECIPE_TITLES[of.recipe]
-    }): ${names}. Open flip.html beside this report to flip between predictions.`,
+    }): ${names}. Under Files is a page to flip between predictions.`,
     claims: [],
     ...storyPictures(filmed, `What the futures look like: ${names}`, size),
     notes: [

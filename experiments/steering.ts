@@ -25,7 +25,6 @@ const { PARTS } = results;
 
 /** Least correlation of a probe that reads: nearly two thirds of the variance. */
 const READS = 0.8;
-
 /** Part of a commanded change that must be seen: half of it. */
 const STRENGTH = 0.5;
 
