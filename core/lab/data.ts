@@ -55,6 +55,8 @@ export interface WindowedData {
   readonly train: WindowPart;
   /** The first windows of every test scene. */
   readonly test: WindowPart;
+  /** All windows of the test scenes. */
+  readonly whole: WindowPart;
 }
 
 function part(
@@ -157,6 +159,7 @@ export async function readWindows(
     sceneCounts: { train: split.train.length, test: split.test.length },
     train: part(split.train, params.horizon),
     test: part(split.test, params.horizon, perScene),
+    whole: part(split.test, params.horizon),
   };
 }
 

@@ -147,7 +147,8 @@ export async function modelTokens(
 /** File of a model's normalization. */
 const TOKENS = "tokens.safetensors";
 
-async function readStatistics(path: string): Promise<TokenStatistics> {
+/** Reads the normalization of a model. */
+export async function readStatistics(path: string): Promise<TokenStatistics> {
   using file = await readSafetensors(path);
   return {
     mean: toFloat32(await file.read("mean")),
@@ -155,7 +156,8 @@ async function readStatistics(path: string): Promise<TokenStatistics> {
   };
 }
 
-async function writeStatistics(
+/** Writes the normalization of a model. */
+export async function writeStatistics(
   path: string,
   { mean, std }: TokenStatistics,
 ): Promise<void> {
@@ -319,7 +321,8 @@ export async function training(
   });
 }
 
-async function readState(path: string): Promise<StateDict> {
+/** Reads the weights of a model. */
+export async function readState(path: string): Promise<StateDict> {
   using file = await readSafetensors(path);
   const state: Record<string, StateEntry> = {};
   for (const name of file.names) {

@@ -137,6 +137,16 @@ export class WorldModel extends Module implements Disposable {
   }
 
   /**
+   * Embeds actions.
+   *
+   * @param features (B, H, features)
+   * @returns (B, H, D)
+   */
+  protected embed(features: Tensor): Tensor {
+    return this.fourier.forward(features);
+  }
+
+  /**
    * The training loss of a batch.
    *
    * @param batch windows
@@ -149,7 +159,7 @@ export class WorldModel extends Module implements Disposable {
     const keys = (name: string) => samples.map((k) => key(name, seed, k));
     const inputs: PredictorInputs = {
       present,
-      actions: this.fourier.forward(batch.features), // (B, H, D)
+      actions: this.embed(batch.features), // (B, H, D)
       dropout: keys("dropout"),
     };
     const { objective, schedule } = this;
@@ -187,7 +197,7 @@ export class WorldModel extends Module implements Disposable {
     }
     using scope = this.#gpu.scope();
     return noGrad(() => {
-      const actions = this.fourier.forward(features);
+      const actions = this.embed(features);
       return scope.keep(this.network.forward({ present, actions }));
     });
   }
@@ -216,7 +226,7 @@ export class WorldModel extends Module implements Disposable {
     const [batch = 0] = present.shape;
     using scope = this.#gpu.scope();
     return noGrad(() => {
-      const actions = this.fourier.forward(features);
+      const actions = this.embed(features);
       const hidden = guidance === 1
         ? undefined
         : zeros(this.#gpu, actions.shape);
