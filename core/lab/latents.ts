@@ -13,7 +13,7 @@ import type { Lab } from "./lab.ts";
 import type { FrozenNetworks } from "./networks.ts";
 
 /** Name of a part of a dataset. */
-export type PartName = "train" | "test";
+export type PartName = "train" | "test" | "consecutive";
 
 /** How the encoding of a part went. */
 export interface EncodingFacts {

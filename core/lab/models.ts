@@ -27,28 +27,32 @@ import type { PartName } from "./latents.ts";
 import type { LabParams } from "./params.ts";
 
 /** Parameters that decide trained weights, beside the windows. */
-export type TrainParams = Pick<
-  LabParams,
-  | "dim"
-  | "blocks"
-  | "heads"
-  | "hidden"
-  | "frequencies"
-  | "learnedFrequencies"
-  | "objective"
-  | "samples"
-  | "mlpSamples"
-  | "batch"
-  | "lrDirect"
-  | "lrDiffusion"
-  | "lrMlp"
-  | "warmup"
-  | "lrEnd"
-  | "ema"
-  | "emaWarmup"
-  | "clip"
-  | "actionDropout"
->;
+export interface TrainParams extends
+  Pick<
+    LabParams,
+    | "dim"
+    | "blocks"
+    | "heads"
+    | "hidden"
+    | "frequencies"
+    | "learnedFrequencies"
+    | "objective"
+    | "samples"
+    | "mlpSamples"
+    | "batch"
+    | "lrDirect"
+    | "lrDiffusion"
+    | "lrMlp"
+    | "warmup"
+    | "lrEnd"
+    | "ema"
+    | "emaWarmup"
+    | "clip"
+    | "actionDropout"
+  > {
+  /** Weight of the loss of changes from frame to frame; none if absent. */
+  readonly motionWeight?: number;
+}
 
 /** How a world model is used and trained. */
 export type Mode = "direct" | "diffusion" | "mlp";
@@ -217,6 +221,8 @@ function settingsOf(
     clip: isMlp ? 0 : params.clip,
     actionDropout: mode === "diffusion" ? params.actionDropout : 0,
     seed,
+    // Absent where it changes nothing, as what was trained without it.
+    ...(params.motionWeight ? { motionWeight: params.motionWeight } : {}),
   };
 }
 
