@@ -66,8 +66,8 @@ export function finetuned(
       samples: finetuneSamples,
       lrDiffusion: finetuneRate,
       emaWarmup: false,
-      ...(stage === "tuned" ? { motionWeight } : {}),
     },
+    ...(stage === "tuned" ? { motionWeight } : {}),
   };
 }
 

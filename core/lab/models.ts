@@ -27,32 +27,28 @@ import type { PartName } from "./latents.ts";
 import type { LabParams } from "./params.ts";
 
 /** Parameters that decide trained weights, beside the windows. */
-export interface TrainParams extends
-  Pick<
-    LabParams,
-    | "dim"
-    | "blocks"
-    | "heads"
-    | "hidden"
-    | "frequencies"
-    | "learnedFrequencies"
-    | "objective"
-    | "samples"
-    | "mlpSamples"
-    | "batch"
-    | "lrDirect"
-    | "lrDiffusion"
-    | "lrMlp"
-    | "warmup"
-    | "lrEnd"
-    | "ema"
-    | "emaWarmup"
-    | "clip"
-    | "actionDropout"
-  > {
-  /** Weight of the loss of changes from frame to frame; none if absent. */
-  readonly motionWeight?: number;
-}
+export type TrainParams = Pick<
+  LabParams,
+  | "dim"
+  | "blocks"
+  | "heads"
+  | "hidden"
+  | "frequencies"
+  | "learnedFrequencies"
+  | "objective"
+  | "samples"
+  | "mlpSamples"
+  | "batch"
+  | "lrDirect"
+  | "lrDiffusion"
+  | "lrMlp"
+  | "warmup"
+  | "lrEnd"
+  | "ema"
+  | "emaWarmup"
+  | "clip"
+  | "actionDropout"
+>;
 
 /** How a world model is used and trained. */
 export type Mode = "direct" | "diffusion" | "mlp";
@@ -69,6 +65,8 @@ export interface ModelSpec {
   readonly changes?: Partial<TrainParams>;
   /** Whose weights it begins with; random ones if absent. */
   readonly from?: ModelSpec;
+  /** Weight of the loss of changes from frame to frame; none if absent. */
+  readonly motionWeight?: number;
 }
 
 /** What is known of a training. */
@@ -100,9 +98,10 @@ export interface TrainedModel extends Disposable {
  */
 function givenFile(
   lab: Lab,
-  { mode, changes = {}, from }: ModelSpec,
+  { mode, changes = {}, from, motionWeight }: ModelSpec,
 ): string | undefined {
-  const isOwn = from === undefined && Object.keys(changes).length === 0;
+  const isOwn = from === undefined && motionWeight === undefined &&
+    Object.keys(changes).length === 0;
   return isOwn ? lab.context.flags.files[mode] : undefined;
 }
 
@@ -202,7 +201,7 @@ async function takeGiven(
 /** Settings of one model's training. */
 function settingsOf(
   params: TrainParams,
-  { mode, seed }: ModelSpec,
+  { mode, seed, motionWeight }: ModelSpec,
 ): TrainingSettings {
   const isMlp = mode === "mlp";
   const lr = {
@@ -221,8 +220,7 @@ function settingsOf(
     clip: isMlp ? 0 : params.clip,
     actionDropout: mode === "diffusion" ? params.actionDropout : 0,
     seed,
-    // Absent where it changes nothing, as what was trained without it.
-    ...(params.motionWeight ? { motionWeight: params.motionWeight } : {}),
+    ...(motionWeight === undefined ? {} : { motionWeight }),
   };
 }
 
