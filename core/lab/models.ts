@@ -65,6 +65,8 @@ export interface ModelSpec {
   readonly changes?: Partial<TrainParams>;
   /** Whose weights it begins with; random ones if absent. */
   readonly from?: ModelSpec;
+  /** Weight of the loss of changes from frame to frame; none if absent. */
+  readonly motionWeight?: number;
 }
 
 /** What is known of a training. */
@@ -96,9 +98,10 @@ export interface TrainedModel extends Disposable {
  */
 function givenFile(
   lab: Lab,
-  { mode, changes = {}, from }: ModelSpec,
+  { mode, changes = {}, from, motionWeight }: ModelSpec,
 ): string | undefined {
-  const isOwn = from === undefined && Object.keys(changes).length === 0;
+  const isOwn = from === undefined && motionWeight === undefined &&
+    Object.keys(changes).length === 0;
   return isOwn ? lab.context.flags.files[mode] : undefined;
 }
 
@@ -200,7 +203,7 @@ async function takeGiven(
 /** Settings of one model's training. */
 function settingsOf(
   params: TrainParams,
-  { mode, seed }: ModelSpec,
+  { mode, seed, motionWeight }: ModelSpec,
 ): TrainingSettings {
   const isMlp = mode === "mlp";
   const lr = {
@@ -219,6 +222,7 @@ function settingsOf(
     clip: isMlp ? 0 : params.clip,
     actionDropout: mode === "diffusion" ? params.actionDropout : 0,
     seed,
+    ...(motionWeight === undefined ? {} : { motionWeight }),
   };
 }
 

@@ -26,6 +26,8 @@ export interface TrainingSettings {
   readonly clip: number;
   /** Chance that a sample's actions are hidden, in diffusion. */
   readonly actionDropout: number;
+  /** Weight of the loss of changes from frame to frame; none if absent. */
+  readonly motionWeight?: number;
   /** Seed of order, noise and dropout. */
   readonly seed: number;
 }
@@ -108,7 +110,7 @@ export async function trainWorldModel(
   { model, from, data, rows, settings }: WorldTraining,
   hooks: TrainingHooks,
 ): Promise<TrainedWeights | undefined> {
-  const { batch, seed, actionDropout } = settings;
+  const { batch, seed, actionDropout, motionWeight = 0 } = settings;
   const steps = Math.floor(settings.samples / batch);
   let epoch = -1;
   let order = new Uint32Array();
@@ -136,7 +138,9 @@ export async function trainWorldModel(
     loss: (step) => {
       const samples = Array.from({ length: batch }, (_, i) => step * batch + i);
       const windows = data.batch(gpu, samples.map(rowOf));
-      return model.loss(windows, { seed, samples, actionDropout });
+      return model.loss(windows, {
+        ...{ seed, samples, actionDropout, motionWeight },
+      });
     },
   }, hooks);
   if (curve === undefined) return undefined;
