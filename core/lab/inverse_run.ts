@@ -147,7 +147,7 @@ function toldOf(
   pairs: readonly PairSpec[],
   guidance: number,
 ): { name: string; title: string; source: ToldSource }[] {
-  const models = sweepKinds(pairs, [1, guidance])
+  const models = sweepKinds(pairs, [...new Set([1, guidance])])
     .filter(({ weights }) => weights === "average");
   const recorded = models.map((model) => ({
     name: sweepName(model),

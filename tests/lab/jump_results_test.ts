@@ -71,7 +71,7 @@ Deno.test("consecutiveWindows are 24 of the first scene and 6 of the second; min
     mined.map((w) => w.id).join(),
   );
 
-  const sets = jumpSets(windows, [...some, ...mined]);
+  const sets = jumpSets(windows, [...some, ...mined], 30);
   assertEquals(sets.map(({ windows }) => windows.length), [30, 30, 3, 108]);
   assertEquals(sets[1]!.windows[0], 30);
 });
