@@ -105,6 +105,9 @@ export function minedWindows(
     .map(({ window }) => window);
 }
 
+/** Windows of the whole scenes by lab: to find the mined ones reads them all. */
+const WHOLE = new WeakMap<Lab, Promise<readonly LabWindow[]>>();
+
 /**
  * Lists the windows that are measured of a part: all of the test part; of the
  * whole test scenes the consecutive and then the mined ones.
@@ -116,12 +119,17 @@ export async function jumpWindows(
   lab: Lab,
   name: JumpPart,
 ): Promise<readonly LabWindow[]> {
-  const part = await lab.part(name);
-  if (name === "test") return part.windows;
-  return [
-    ...consecutiveWindows(part.windows),
-    ...minedWindows(part, lab.params.horizon),
-  ];
+  if (name === "test") return (await lab.part(name)).windows;
+  const list = async () => {
+    const part = await lab.part(name);
+    return [
+      ...consecutiveWindows(part.windows),
+      ...minedWindows(part, lab.params.horizon),
+    ];
+  };
+  const known = WHOLE.get(lab) ?? list();
+  WHOLE.set(lab, known);
+  return await known;
 }
 
 /**
@@ -129,17 +137,17 @@ export async function jumpWindows(
  *
  * @param test windows of the test part
  * @param whole windows measured of the whole scenes
+ * @param split how many of these are the consecutive ones
  */
 export function jumpSets(
   test: readonly LabWindow[],
   whole: readonly LabWindow[],
+  split: number,
 ): JumpSet[] {
   const first = new Map<string, number>();
   for (const [i, { scene }] of test.entries()) {
     if (!first.has(scene)) first.set(scene, i);
   }
-  const mined = Math.min(PUBLISHED.mined, whole.length - 1);
-  const split = whole.length - mined;
   const numbers = [...whole.keys()];
   return [
     { name: "consecutive", part: "whole", windows: numbers.slice(0, split) },

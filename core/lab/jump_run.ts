@@ -10,6 +10,7 @@ import type { LabWindow } from "./data.ts";
 import type { LabRun } from "./experiment.ts";
 import { type JumpSpec, jumpTraining } from "./jump.ts";
 import {
+  consecutiveWindows,
   type JumpMotion,
   jumpMotion,
   type JumpPart,
@@ -267,7 +268,8 @@ export async function runJumps(
     whole: await jumpWindows(lab, "whole"),
     test: await jumpWindows(lab, "test"),
   };
-  const sets = jumpSets(windows.test, windows.whole);
+  const published = consecutiveWindows((await lab.part("whole")).windows);
+  const sets = jumpSets(windows.test, windows.whole, published.length);
   const modes = ["diffusion", "direct"] as const;
   await train(
     pairs.flatMap((pair) => modes.map((mode) => ({ ...pair, mode }))),

@@ -15,7 +15,8 @@ import {
   jumpPresets,
   jumpSteps,
 } from "../../core/lab/jump_params.ts";
-import type { Lab } from "../../core/lab/lab.ts";
+import { Interrupted, StopFlag } from "../../core/experiment/interrupt.ts";
+import { Lab } from "../../core/lab/lab.ts";
 import { labPresets } from "../../core/lab/params.ts";
 import { tinyLab, writeTinyData } from "../support/lab.ts";
 import { tinyFolder } from "../support/tiny_nuscenes.ts";
@@ -79,6 +80,44 @@ Deno.test("jumpChains are open or forced chains, made once; the first jump of bo
   }
   // Weights after the last step are other ones.
   assertNotEquals((await of({ weights: "last" })).values, open.values);
+});
+
+Deno.test("jump models and chains that were stopped go on with the same bits", async () => {
+  using folder = tinyFolder();
+  using other = tinyFolder();
+  for (const { path } of [folder, other]) await writeTinyData(path);
+  const params = { evalBatch: 1, jumpSamples: 64 };
+  const chain = async (lab: Lab<JumpLabParams>) => {
+    const { windows } = await lab.part("test");
+    const draws = windows.map((window) => ({ window }));
+    using made = await jumpChains(lab, { model: direct, part: "test", draws });
+    return valuesOf(made);
+  };
+  const whole = await jumpLab(other.path, params);
+  using _ = whole.lab;
+  const wanted = await chain(whole.lab);
+  // Stopped once in training and once between two chains.
+  for (const label of ["train jump direct", "jump"]) {
+    const { lab } = await jumpLab(folder.path, params);
+    const interrupt = new StopFlag();
+    using stopped = new Lab({
+      ...lab.context,
+      interrupt,
+      progress: (line) => ({
+        update: ({ done }) => {
+          if (line === label && (label !== "jump" || done > 0)) {
+            Atomics.store(new Int32Array(interrupt.buffer), 0, 130);
+          }
+        },
+        end: () => {},
+      }),
+    });
+    await assertRejects(() => chain(stopped), Interrupted);
+    lab[Symbol.dispose]();
+  }
+  const { lab } = await jumpLab(folder.path, params);
+  using _last = lab;
+  assertEquals(await chain(lab), wanted);
 });
 
 Deno.test("jumpChains go to the end of a scene and no further, unless actions are given", async () => {
