@@ -62,8 +62,8 @@ export interface WindowedData {
 }
 
 /**
- * Windows of the first test scene, and of the first two together: the published
- * set of the jump model, which is the first 30 of all test windows in order.
+ * Windows of the first test scene, and of the first two together: those of the
+ * jump model's published set, the first 30 of all test windows at 16 steps.
  */
 export const CONSECUTIVE = { first: 24, all: 30 } as const;
 
