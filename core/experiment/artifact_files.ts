@@ -35,10 +35,13 @@ export interface ArtifactSpec {
   readonly spec: unknown;
   /** Digests of the artifacts that it is made from, in a fixed order. */
   readonly from?: readonly string[];
+  /** URLs of the modules that make it, whose sources decide its bytes too. */
+  readonly by?: readonly string[];
 }
 
 /** What is known of an artifact. */
-export interface ArtifactRecord<T = unknown> extends Required<ArtifactSpec> {
+export interface ArtifactRecord<T = unknown>
+  extends Required<Omit<ArtifactSpec, "by">> {
   /** Digest of kind, spec, from and sources. */
   readonly digest: string;
   /** Digest of the sources that made it. */

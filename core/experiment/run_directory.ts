@@ -218,34 +218,3 @@ export class RunDirectory implements Disposable {
     this.#lock?.close();
   }
 }
-
-/**
- * Digests the sources of core and kernels, and of some files more: what a
- * result depends on besides its parameters.
- *
- * @param root folder of the project
- * @param files paths from there, such as that of an experiment
- * @returns SHA-256 of each file by its path
- */
-export async function digestSources(
-  root: string,
-  files: readonly string[] = [],
-): Promise<Record<string, string>> {
-  const digests: Record<string, string> = {};
-  const visit = async (folder: string) => {
-    for await (const entry of Deno.readDir(join(root, folder))) {
-      const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory) await visit(path);
-      else if (/\.(ts|wgsl|json)$/.test(entry.name)) {
-        digests[path] = await digestText(
-          await Deno.readTextFile(join(root, path)),
-        );
-      }
-    }
-  };
-  for (const folder of ["core", "kernels"]) await visit(folder);
-  for (const file of ["deno.json", "deno.lock", ...files]) {
-    digests[file] = await digestText(await Deno.readTextFile(join(root, file)));
-  }
-  return Object.fromEntries(Object.entries(digests).sort());
-}

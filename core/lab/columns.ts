@@ -82,7 +82,7 @@ export interface Columns {
  * @throws {Interrupted} if it was asked to stop
  */
 export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
-  const { interrupt, scoring } = lab.context;
+  const { interrupt } = lab.context;
   const { step, points } = spec;
   const [data, networks, train, part] = [
     await lab.data(),
@@ -99,6 +99,7 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
   // Before the columns, so that what they are made from is known.
   const energy = await fittedEnergy(lab);
   const made = await lab.make({
+    by: import.meta.url,
     kind: "columns",
     spec: {
       step,
@@ -110,7 +111,6 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
       features: networks.featureDigest,
       vae: networks.vaeDigest,
       perceptual: networks.perceptual?.digest ?? null,
-      scoring,
       ...{ patch, size, batch },
     },
     from: [train.digest, part.digest, energy.digest, ...spec.from],

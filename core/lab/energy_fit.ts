@@ -29,7 +29,7 @@ function float64(
  * @throws {Interrupted} if it was asked to stop
  */
 export async function fittedEnergy(lab: Lab): Promise<Artifact> {
-  const { interrupt, scoring } = lab.context;
+  const { interrupt } = lab.context;
   const { latents, shape, digest } = await lab.part("train");
   const { frames, size } = latents;
   const options: EnergyOptions = {
@@ -37,8 +37,9 @@ export async function fittedEnergy(lab: Lab): Promise<Artifact> {
     tokens: { shape, patch: lab.params.patch },
   };
   return await lab.make({
+    by: import.meta.url,
     kind: "energy",
-    spec: { options, scoring },
+    spec: { options },
     from: [digest],
   }, async (folder) => {
     const read = (start: number, end: number) => {

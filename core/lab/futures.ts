@@ -170,6 +170,7 @@ export async function futures(lab: Lab, spec: FuturesSpec): Promise<Futures> {
     shard: evalBatch * horizon,
   });
   const made = await lab.make({
+    by: import.meta.url,
     kind: "futures",
     spec: {
       weights,

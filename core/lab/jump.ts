@@ -193,6 +193,7 @@ export async function jumpTraining(
     windows: digestJson(rows, "rows"),
   };
   return await lab.make<TrainingFacts>({
+    by: import.meta.url,
     kind: "jump",
     spec: own,
     from: [part.digest],
@@ -230,6 +231,7 @@ async function takeGivenJump(
   const { gpu, params } = lab;
   const { jumpHeads: heads } = params;
   return await lab.make<TrainingFacts>({
+    by: import.meta.url,
     kind: "jump",
     spec: { given, heads, stride: jumpStride(params) },
   }, async (folder) => {

@@ -114,6 +114,7 @@ export async function jumpChains(
   });
   const isSampled = spec.model.mode === "diffusion";
   const kept = await lab.make({
+    by: import.meta.url,
     kind: "chains",
     spec: {
       weights,

@@ -131,6 +131,7 @@ export async function openPart(lab: Lab, name: PartName): Promise<Part> {
   const [data, networks] = [await lab.data(), await lab.networks()];
   const part = data[name];
   const made: Artifact<EncodingFacts> = await lab.make({
+    by: import.meta.url,
     kind: "latents",
     spec: {
       dataset: data.digest,

@@ -182,6 +182,7 @@ async function takeGiven(
   const objective = givenObjective(params, mode);
   const { heads } = params;
   return await lab.make<TrainingFacts>({
+    by: import.meta.url,
     kind: "model",
     spec: { given, objective, heads },
   }, async (folder) => {
@@ -291,6 +292,7 @@ export async function training(
   const settings = settingsOf(params, spec);
   const { patch, actionOffset } = lab.params;
   return await lab.make<TrainingFacts>({
+    by: import.meta.url,
     kind: "model",
     spec: {
       options,

@@ -159,7 +159,7 @@ export async function motion(
   source: MotionSource,
   name: PartName,
 ): Promise<readonly WindowMotion[]> {
-  const { interrupt, scoring } = lab.context;
+  const { interrupt } = lab.context;
   const { horizon, size } = lab.params;
   const [data, networks, part] = [
     await lab.data(),
@@ -169,6 +169,7 @@ export async function motion(
   using opened = await motionFutures(lab, source, name);
   const layout = { height: size, width: size, channels: 3 };
   const made = await lab.make<{ windows: WindowMotion[] }>({
+    by: import.meta.url,
     kind: "motion",
     spec: {
       source: source.kind === "model"
@@ -177,7 +178,6 @@ export async function motion(
       windows: part.windows.map(({ id }) => id),
       vae: networks.vaeDigest,
       dataset: data.digest,
-      scoring,
       size,
       horizon,
     },

@@ -86,6 +86,7 @@ export async function trainProbe(
     held: digestJson(held, "rows"),
   };
   return await lab.make<ProbeFacts>({
+    by: import.meta.url,
     kind: "probe",
     spec,
     from: [train.digest, test.digest],
