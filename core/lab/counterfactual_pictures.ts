@@ -13,7 +13,6 @@ import { mean } from "../metrics/statistics.ts";
 import { encodeGif } from "../report/animation.ts";
 import { contactSheet } from "../report/contact_sheet.ts";
 import { type PathPanel, pathPlot, scatterPlot } from "../report/plot.ts";
-import { formatNumber } from "../report/table.ts";
 import {
   type Commands,
   counterfactualFutures,
@@ -22,7 +21,12 @@ import {
   type Variant,
   variantsOf,
 } from "./counterfactual.ts";
-import { type ActionPart, PARTS, pathOf } from "./counterfactual_results.ts";
+import {
+  type ActionPart,
+  asRead,
+  PARTS,
+  pathOf,
+} from "./counterfactual_results.ts";
 import type { CounterfactualParams, ReadKind } from "./counterfactual_run.ts";
 import { readFrames } from "./data.ts";
 import type { Figure } from "./figures.ts";
@@ -102,7 +106,7 @@ export function commandFigure(
     caption: `${title[0]!.toUpperCase()}${
       title.slice(1)
     } that the probe reads against the one commanded, recorded times ${
-      list.map((v) => formatNumber(variants[v]![part])).join(", ")
+      list.map((v) => String(variants[v]![part])).join(", ")
     }; a dot is the mean over the horizon of one future, the line their least squares, the dashed one where both are equal.`,
   };
 }
@@ -125,9 +129,17 @@ export function pathFigure(
     .map(({ title, seeds }): PathPanel => ({
       label: title.replace(/ \(.*/, ""),
       paths: list.map((v) => ({
-        label: formatNumber(variants[v]!.steer),
+        label: String(variants[v]!.steer),
         commanded: pathOf(commands, window, commands.actions[window]![v]!),
-        followed: pathOf(commands, window, seeds[0]!.read[window]![v]!),
+        followed: pathOf(
+          commands,
+          window,
+          asRead(
+            commands.actions[window]![v]!,
+            seeds[0]!.read[window]![v]!,
+            "steer",
+          ),
+        ),
       })),
     }));
   return {
@@ -135,7 +147,7 @@ export function pathFigure(
     caption: `${commands
       .scenes[window]!}, the window with the strongest recorded steering, at ${
       commands.speeds[window]!.toFixed(1)
-    } m/s: paths of the commanded actions (dashed, with the factor of the steering) and of those that the probe reads, both by the bicycle model.`,
+    } m/s: paths of the commanded actions (dashed, with the factor of the steering) and of the steering that the probe reads, acceleration as commanded, both by the bicycle model.`,
   };
 }
 
@@ -194,9 +206,7 @@ export async function counterfactualPictures(
     rows.push({ label: title.replace(/ \(.*/, ""), films });
   }
   const zoom = zoomOf(size);
-  const columns = list.map((v) =>
-    `steering × ${formatNumber(variants[v]!.steer)}`
-  );
+  const columns = list.map((v) => `steering × ${String(variants[v]!.steer)}`);
   const sheetAt = (step: number) =>
     contactSheet(
       rows.map(({ label, films }) => ({

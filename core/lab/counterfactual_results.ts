@@ -49,10 +49,15 @@ export interface CounterfactualScores {
    * command changes. Absent where there are no counterfactuals.
    */
   readonly response?: Readonly<Record<ActionPart, AgreementScore>>;
-  /** Distance of the ends of both paths under the recorded actions, m. */
-  readonly loggedDrift: Quantity;
-  /** Its mean over other steering or acceleration, m. */
+  /**
+   * Distance of the ends of the commanded path and of one by what is read of
+   * that part, the other part as commanded, under the recorded actions, m.
+   */
+  readonly loggedDrift: Readonly<Record<ActionPart, Quantity>>;
+  /** Its mean over other actions of that part, m. */
   readonly drift?: Readonly<Record<ActionPart, Quantity>>;
+  /** The same over other steering, both parts as they are read, m. */
+  readonly wholeDrift?: Quantity;
   /** That of each window. */
   readonly drifts?: Readonly<Record<ActionPart, readonly number[]>>;
   /** Changes of the steering within a window, for paired differences. */
@@ -65,6 +70,25 @@ export interface CounterfactualScores {
 function valuesOf(actions: readonly number[], part: ActionPart): number[] {
   return drivenSteps(actions).map(({ steerRad, accelMps2 }) =>
     part === "steer" ? steerRad : accelMps2
+  );
+}
+
+/**
+ * Actions of which one part is as it was read and the other as commanded, so
+ * that a path says of one part how far off it is.
+ *
+ * @param given (2 H) commanded
+ * @param own (2 H) read
+ * @param part that is read; both if absent
+ */
+export function asRead(
+  given: readonly number[],
+  own: readonly number[],
+  part?: ActionPart,
+): number[] {
+  const read = { steer: 0, accel: 1 };
+  return own.map((value, k) =>
+    part === undefined || k % 2 === read[part] ? value : given[k]!
   );
 }
 
@@ -162,17 +186,24 @@ export function counterfactualScores(
       ),
       seed,
     );
-  const driftOf = ({ i, own, given }: typeof cases[number], v: number) =>
+  const driftOf = (
+    { i, own, given }: typeof cases[number],
+    v: number,
+    part?: ActionPart,
+  ) =>
     pathDistances(
       pathOf(commands, i, given[v]!),
-      pathOf(commands, i, own[v]!),
+      pathOf(commands, i, asRead(given[v]!, own[v]!, part)),
     ).at(-1)!;
   const meanDrift = (values: readonly number[]) =>
     quantityOf(scenes, (list) => mean(list.map((k) => values[k]!)), seed);
   const base = {
     scenes,
     logged: { steer: logged("steer"), accel: logged("accel") },
-    loggedDrift: meanDrift(cases.map((one) => driftOf(one, 0))),
+    loggedDrift: {
+      steer: meanDrift(cases.map((one) => driftOf(one, 0, "steer"))),
+      accel: meanDrift(cases.map((one) => driftOf(one, 0, "accel"))),
+    },
   };
   if (cases[0]!.own.length < variants.length) return base;
   const within = (part: ActionPart) =>
@@ -185,14 +216,17 @@ export function counterfactualScores(
         x[0]!.map((_, h) => [x.map((row) => row[h]!), y.map((row) => row[h]!)]),
       );
     });
-  const drifts = (part: ActionPart) =>
+  const drifts = (part: ActionPart, read?: ActionPart) =>
     cases.map((one) =>
       mean(
         variantsBy(variants, part).filter((v) => v > 0)
-          .map((v) => driftOf(one, v)),
+          .map((v) => driftOf(one, v, read)),
       )
     );
-  const [steer, accel] = [drifts("steer"), drifts("accel")];
+  const [steer, accel] = [
+    drifts("steer", "steer"),
+    drifts("accel", "accel"),
+  ];
   const sums = within("steer");
   return {
     ...base,
@@ -203,6 +237,7 @@ export function counterfactualScores(
     },
     drifts: { steer, accel },
     drift: { steer: meanDrift(steer), accel: meanDrift(accel) },
+    wholeDrift: meanDrift(drifts("steer")),
   };
 }
 

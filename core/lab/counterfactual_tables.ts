@@ -32,6 +32,14 @@ function cellOf({ value, low, high, n }: Quantity) {
   };
 }
 
+/** Name, heading, number and further facts of a column. */
+type Column = [
+  name: string,
+  title: string,
+  pick: (scores: CounterfactualScores) => Quantity | undefined,
+  facts?: object,
+];
+
 /**
  * Lays out how sources follow one part of the actions: a row for each.
  *
@@ -47,12 +55,7 @@ export function counterfactualTable(
   horizon: number,
 ): FindingTable {
   const { title, unit } = PARTS[part];
-  const columns: [
-    string,
-    string,
-    (scores: CounterfactualScores) => Quantity | undefined,
-    object?,
-  ][] = [
+  const columns: Column[] = [
     [
       "loggedCorrelation",
       "Logged actions: correlation",
@@ -64,7 +67,7 @@ export function counterfactualTable(
       unit,
       direction: "lower",
     }],
-    ["loggedDrift", "end of the path, off by", (s) => s.loggedDrift, {
+    ["loggedDrift", "end of the path, off by", (s) => s.loggedDrift[part], {
       unit: "m",
       direction: "lower",
     }],
@@ -79,12 +82,20 @@ export function counterfactualTable(
       unit: "m",
       direction: "lower",
     }],
+    ...(part === "steer"
+      ? [[
+        "wholeDrift",
+        "the same, acceleration as read, too",
+        (s: CounterfactualScores) => s.wholeDrift,
+        { unit: "m", direction: "lower" },
+      ] as Column]
+      : []),
   ];
   return {
     title: `Does the ${title} that a probe reads follow the one commanded?`,
     note: `Other ${title}: the recorded one times ${
       factors.filter((x) => x !== 1).join(", ")
-    }, all else equal; its correlation and slope are within a step of a window, so that nothing that the present shows counts. Paths are integrated from the recorded speed to t+${horizon} (${
+    }, all else equal; its correlation and slope are within a step of a window, so that nothing that the present shows counts. Paths are by what is read of the ${title}, all else as commanded, from the recorded speed to t+${horizon} (${
       horizon * STEP_SECONDS
     } s). Intervals: 95 % bootstrap over scenes.`,
     head: "Futures",

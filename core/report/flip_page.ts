@@ -38,9 +38,10 @@ fieldset { border: 1px solid var(--line); border-radius: 6px; margin: 0;
 .controls { display: grid; gap: .8rem; margin: 1.2rem 0; }
 .controls label { white-space: nowrap; }
 .stage { display: flex; flex-wrap: wrap; gap: 1.2rem; align-items: center; }
-.stage img, .stage .none { width: min(32rem, 100%); aspect-ratio: 1;
+.stage div:first-child { width: min(32rem, 100%); }
+.stage img, .stage .none { width: 100%; aspect-ratio: 1;
   image-rendering: pixelated; background: var(--soft); display: block; }
-.stage .none { display: grid; place-items: center; color: var(--muted); }
+.stage div.none { width: 100%; display: grid; place-items: center; color: var(--muted); }
 [hidden] { display: none !important; }
 .dash { width: 9rem; }
 input[type=range] { width: min(24rem, 100%); }

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { changed, variantsOf } from "../../core/lab/counterfactual.ts";
 import { strongestWindow } from "../../core/lab/counterfactual_pictures.ts";
 import {
+  asRead,
   counterfactualGaps,
   type CounterfactualRow,
   counterfactualScores,
@@ -84,7 +85,7 @@ Deno.test("counterfactualScores: a source that follows has slope 1 and no drift,
     assert(Math.abs(response![part].correlation.value! - 1) < 1e-6);
     assert(Math.abs(drift![part].value!) < 1e-6);
   }
-  assert(logged.steer.rmse.value! < 1e-9 && loggedDrift.value! < 1e-9);
+  assert(logged.steer.rmse.value! < 1e-9 && loggedDrift.steer.value! < 1e-9);
   assertEquals(logged.steer.slope.n, 4);
 
   const deaf = row("none", 0).scores;
@@ -159,4 +160,11 @@ Deno.test("counterfactualParams wants 1 among the factors", () => {
     error!.issues[0]!.message,
     "it needs 1, for what was recorded, and other factors, each once",
   );
+});
+
+Deno.test("asRead takes one part, or both, of what was read", () => {
+  const [given, own] = [[1, 2, 3, 4], [5, 6, 7, 8]];
+  assertEquals(asRead(given, own, "steer"), [5, 2, 7, 4]);
+  assertEquals(asRead(given, own, "accel"), [1, 6, 3, 8]);
+  assertEquals(asRead(given, own), own);
 });
