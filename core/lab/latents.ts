@@ -12,8 +12,8 @@ import { nextFrames, streamFrames, type WindowPart } from "./data.ts";
 import type { Lab } from "./lab.ts";
 import type { FrozenNetworks } from "./networks.ts";
 
-/** Name of a part of a dataset. */
-export type PartName = "train" | "test";
+/** Name of a part of a dataset; "whole" are all frames of the test scenes. */
+export type PartName = "train" | "test" | "whole";
 
 /** How the encoding of a part went. */
 export interface EncodingFacts {

@@ -26,6 +26,11 @@ export interface TrainingSettings {
   readonly clip: number;
   /** Chance that a sample's actions are hidden, in diffusion. */
   readonly actionDropout: number;
+  /**
+   * Largest deviation of noise on the present, in units of normalized tokens;
+   * none if absent.
+   */
+  readonly presentNoise?: number;
   /** Seed of order, noise and dropout. */
   readonly seed: number;
 }
@@ -45,6 +50,11 @@ export interface WorldTraining {
   readonly rows: readonly number[];
   /** All that changes the result. */
   readonly settings: TrainingSettings;
+  /** Steps, rising, whose averages of the weights are given away. */
+  readonly snapshots?: {
+    readonly steps: readonly number[];
+    readonly keep: (step: number, average: StateDict) => Promise<void>;
+  };
 }
 
 /** What a training leaves. */
@@ -82,10 +92,10 @@ function rate(settings: TrainingSettings, step: number, steps: number): number {
  */
 export async function trainWorldModel(
   gpu: Gpu,
-  { model, from, data, rows, settings }: WorldTraining,
+  { model, from, data, rows, settings, snapshots }: WorldTraining,
   hooks: TrainingHooks,
 ): Promise<TrainedWeights | undefined> {
-  const { batch, seed, actionDropout } = settings;
+  const { batch, seed, actionDropout, presentNoise = 0 } = settings;
   const steps = Math.floor(settings.samples / batch);
   let epoch = -1;
   let order = new Uint32Array();
@@ -116,8 +126,18 @@ export async function trainWorldModel(
     loss: (step) => {
       const samples = Array.from({ length: batch }, (_, i) => step * batch + i);
       const windows = data.batch(gpu, samples.map(rowOf));
-      return model.loss(windows, { seed, samples, actionDropout });
+      const randomness = { seed, samples, actionDropout, presentNoise };
+      return model.loss(windows, randomness);
     },
+    ...(snapshots === undefined || ema === undefined ? {} : {
+      snapshots: {
+        steps: snapshots.steps,
+        keep: async (step) => {
+          using _ = ema.applied();
+          await snapshots.keep(step, await model.stateDict());
+        },
+      },
+    }),
   }, hooks);
   if (curve === undefined) return undefined;
   const last = await model.stateDict();
