@@ -270,3 +270,62 @@ export const ACTION_USE: Readonly<Record<string, PublishedMetric>> = {
     where: "published data",
   },
 };
+
+/**
+ * Failure modes at the last of 16 steps, 48 windows: sharpness as the variance
+ * of the Laplacian over that of decoded real latents, which Section 5.6 calls
+ * twice the deviation. Spread and offset are of latent channels: spread of 150
+ * windows, the offset 0.07 at most, in units of a latent.
+ */
+export const FAILURE_TABLE: Readonly<Record<string, PublishedMetric>> = {
+  sharpness: {
+    published: { direct: 0.447, raw: 1.926 },
+    where: "Section 5.6; published data",
+  },
+  ...Object.fromEntries(
+    [2.48, 2.41, 2.8, 2.65].map((raw, c) => [
+      `spread${c}`,
+      { published: { raw }, where: "published data" },
+    ]),
+  ),
+};
+
+/**
+ * Eight samples of each of 48 windows at the last of 16 steps: latents of 4,096
+ * values.
+ */
+export const SAMPLE_TABLE: Readonly<Record<string, PublishedMetric>> = {
+  diversity: {
+    published: { raw: 44.8046, real: DIVERSITY_REAL },
+    where: "published data",
+  },
+  cosSim: {
+    published: { direct: 0.4408, raw: 0.1874 },
+    where: "published data",
+  },
+  bestCosSim: { published: { raw: 0.2037 }, where: "published data" },
+};
+
+/** Distances to the nearest of 4,000 training latents; no test of copies. */
+export const MEMORY_TABLE: Readonly<Record<string, PublishedMetric>> = {
+  "latents-distance": {
+    published: { direct: 37.2, raw: 120.9 },
+    where: "Section 8; published data",
+  },
+};
+
+/** Of the tables above, and what follows from them. */
+export const FAILURES = {
+  /** Sharpness of direct regression over that of what happened. */
+  blur: { value: 0.447, where: "Section 5.6; published data" },
+  /** That of raw samples. */
+  grain: { value: 1.926, where: "Section 5.6; published data" },
+  /** Spread of raw samples in the channel where it is least. */
+  dispersion: { value: 2.41, where: "published data" },
+  /** Diversity of raw samples over that of real futures. */
+  diversity: { value: 0.7575, where: "derived from the published data" },
+  /** CosSim of the best of 8 raw samples less their mean. */
+  best: { value: 0.0163, where: "derived from the published data" },
+  /** CosSim of direct regression less that of the best of 8. */
+  direct: { value: 0.2371, where: "derived from the published data" },
+} as const;

@@ -56,7 +56,7 @@ export interface WindowedData {
   /** The first windows of every test scene. */
   readonly test: WindowPart;
   /**
-   * All frames of the test scenes, for roll-outs that go beyond the horizon: one
+   * All frames of the first test scenes, for roll-outs that go beyond the horizon: one
    * window of each, its first.
    */
   readonly whole: WindowPart;
@@ -142,13 +142,16 @@ function checkParts(
  *
  * @param root folder of the dataset
  * @param cache folder of indexes
- * @param params horizon and windows per scene
+ * @param params horizon, windows per scene, and test scenes that are opened
+ *   whole (all unless given)
  * @throws {Error} if there is nothing to train on, or too little to score
  */
 export async function readWindows(
   root: string,
   cache: string,
-  params: Pick<LabParams, "horizon" | "windowsPerScene" | "testWindows">,
+  params:
+    & Pick<LabParams, "horizon" | "windowsPerScene" | "testWindows">
+    & { readonly rolloutScenes?: number },
 ): Promise<WindowedData> {
   const dataset = await readNuscenes(root, { cache });
   const split = splitScenes(dataset, await readSplit(root));
@@ -165,7 +168,12 @@ export async function readWindows(
     sceneCounts: { train: split.train.length, test: split.test.length },
     train: part(split.train, params.horizon),
     test: part(split.test, params.horizon, perScene),
-    whole: part(split.test, params.horizon, 1, true),
+    whole: part(
+      split.test.slice(0, params.rolloutScenes),
+      params.horizon,
+      1,
+      true,
+    ),
   };
 }
 
