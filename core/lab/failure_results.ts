@@ -140,7 +140,10 @@ export function extreme(
   const found = some.at(by === "max" ? -1 : 0)!;
   if (found.value! >= 0) return found;
   const { value, low, high } = found;
-  return { ...found, value: -value!, low: -high!, high: -low! };
+  const ends = typeof low === "number" && typeof high === "number"
+    ? { low: -high, high: -low }
+    : {};
+  return { ...found, value: -value!, ...ends };
 }
 
 /**
