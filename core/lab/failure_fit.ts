@@ -10,7 +10,7 @@ import { calibrate, channelStatistics } from "../diffusion/calibration.ts";
 import { digestJson } from "../experiment/artifact_files.ts";
 import { noGrad } from "../tensor/autograd.ts";
 import { columns, scoresOf } from "./columns.ts";
-import { spaced } from "./data.ts";
+import { type LabWindow, spaced } from "./data.ts";
 import type { PointNumbers } from "./failure_modes.ts";
 import { type Futures, futures, windowNoise } from "./futures.ts";
 import type { Lab } from "./lab.ts";
@@ -23,6 +23,7 @@ import {
   trainedModel,
 } from "./models.ts";
 import { batchesOf } from "./scores.ts";
+import { firstWindows } from "./sweep.ts";
 
 /** Draws of noise level and noise that the loss of a window is averaged over. */
 const LOSS_DRAWS = 8;
@@ -36,7 +37,7 @@ export interface FitSpec {
   readonly model: ModelSpec;
   /** Its weights. */
   readonly weights: KeptWeights;
-  /** Windows of each part, evenly spaced. */
+  /** Windows of each part: the first of evenly spaced scenes. */
   readonly windows: number;
   /** Sampling steps of diffusion. */
   readonly ddimSteps: number;
@@ -53,6 +54,17 @@ export type Fit = Readonly<Record<"train" | "test", PartFit>>;
 
 /** Parts that are compared. */
 const PARTS = ["train", "test"] as const;
+
+/**
+ * Windows that both parts have alike: test windows begin scenes, which may be
+ * easier or harder than what comes later.
+ */
+function fittedWindows(
+  { windows }: { readonly windows: readonly LabWindow[] },
+  { windows: most }: FitSpec,
+): LabWindow[] {
+  return spaced(firstWindows(windows, windows.length), most);
+}
 
 /** Training loss of each of some windows, with all actions shown. */
 async function losses(
@@ -98,7 +110,7 @@ export async function fitOf(lab: Lab, spec: FitSpec): Promise<Fit> {
   try {
     for (const name of PARTS) {
       const part = await lab.part(name);
-      const windows = spaced(part.windows, spec.windows);
+      const windows = fittedWindows(part, spec);
       const draws = windows.map((window) => ({
         window,
         noise: windowNoise("fit", model.seed, window),
@@ -108,7 +120,7 @@ export async function fitOf(lab: Lab, spec: FitSpec): Promise<Fit> {
       });
     }
     const { windows, latents } = await lab.part("train");
-    const own = spaced(windows, spec.windows);
+    const own = fittedWindows({ windows }, spec);
     const batches = batchesOf(own.length, evalBatch);
     const positions = height * width;
     const statistics = {
@@ -128,7 +140,7 @@ export async function fitOf(lab: Lab, spec: FitSpec): Promise<Fit> {
     const isSampled = model.mode === "diffusion";
     for (const name of PARTS) {
       const part = await lab.part(name);
-      const some = spaced(part.windows, spec.windows);
+      const some = fittedWindows(part, spec);
       const measured = await columns(lab, {
         part: name,
         windows: some,

@@ -118,7 +118,7 @@ export function fitTables(rows: FitRows): Record<string, FindingTable> {
       title: "Over-fitting: training windows against test windows",
       head: "Model and training step",
       note:
-        "Averaged weights, as they were after so many steps of one training: its learning rate falls until the end, so that early rows are no shorter trainings. Keeping them costs a file each, and no training. Gap: test less training, of different windows; intervals by bootstrap over the scenes of both. Samples of diffusion are calibrated on the training windows; KID against the camera.",
+        "Averaged weights, as they were after so many steps of one training: its learning rate falls until the end, so that early rows are no shorter trainings. Keeping them costs a file each, and no training. Windows are the first of scenes on both parts. Gap: test less training, of different scenes; intervals by bootstrap over the scenes of both. Samples of diffusion are calibrated on the training windows; KID against the camera.",
       columns: Object.entries(measures).flatMap(([key, [title, decimals]]) => [
         { name: `train${key}`, title: `${title}, training`, decimals },
         { name: `test${key}`, title: `${title}, test`, decimals },

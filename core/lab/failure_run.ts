@@ -33,7 +33,7 @@ export const failureParams = labParams.safeExtend({
     "training frames, evenly spaced, that neighbours are looked for in",
   ),
   fitWindows: z.int().min(2).describe(
-    "windows of each part that over-fitting is measured on",
+    "windows of each part that over-fitting is measured on: the first of as many scenes",
   ),
   fitSteps: z.int().min(1).refine(
     (steps) => 1000 % steps === 0,
