@@ -168,6 +168,7 @@ export * from "./core/models/anchored_dit.ts";
 export * from "./core/models/dit_block.ts";
 export * from "./core/models/fourier_action.ts";
 export * from "./core/models/inverse_dynamics.ts";
+export * from "./core/models/jump_model.ts";
 export * from "./core/models/mlp_predictor.ts";
 export * from "./core/models/predictor.ts";
 export * from "./core/models/timestep_embedding.ts";

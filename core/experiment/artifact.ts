@@ -105,7 +105,7 @@ export interface ArtifactsOptions {
  * is measured while it is trained: those count.
  */
 const ONLY_LOOKS =
-  /^core\/(report|metrics\/(?!spearman)|experiment|lab\/(metrics|scores|energy_fit|columns|pair|pair_scores|pair_results|gaps|sizes|sweep|sweep_results|sweep_run|sweep_pictures|plan|params|pictures|figures|notes|tables|experiment|failure_\w+|rollout_\w+)\.ts)/;
+  /^core\/(report|metrics\/(?!spearman)|experiment|lab\/(metrics|scores|energy_fit|columns|pair|pair_scores|pair_results|gaps|sizes|sweep|sweep_results|sweep_run|sweep_pictures|jump_motion|jump_results|jump_run|jump_tables|jump_finding|jump_pictures|inverse|inverse_results|inverse_run|inverse_finding|inverse_scores|inverse_pictures|failure_\w+|rollout_\w+|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
 
 /** Sources that decide measured numbers, of what is made. */
 const MEASURES =

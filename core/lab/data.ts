@@ -55,10 +55,7 @@ export interface WindowedData {
   readonly train: WindowPart;
   /** The first windows of every test scene. */
   readonly test: WindowPart;
-  /**
-   * All frames of the first test scenes, for roll-outs that go beyond the horizon: one
-   * window of each, its first.
-   */
+  /** All windows of the test scenes, or of the first of them for roll-outs. */
   readonly whole: WindowPart;
 }
 
@@ -66,7 +63,6 @@ function part(
   scenes: readonly Scene[],
   horizon: number,
   firstPerScene?: number,
-  isWhole = false,
 ): WindowPart {
   const cut = windows(
     scenes,
@@ -77,15 +73,13 @@ function part(
   const actions: number[] = [];
   const first: number[] = [];
   const frameScenes: number[] = [];
-  // Unless all, only frames that some window needs, scene after scene.
+  // Only frames that some window needs, scene after scene.
   for (const [i, scene] of scenes.entries()) {
     first.push(paths.length);
     const starts = cut.filter((window) => window.scene === i)
       .map((window) => window.start);
     if (starts.length === 0) continue;
-    const end = isWhole
-      ? scene.keyframes.length
-      : Math.max(...starts) + horizon + 1;
+    const end = Math.max(...starts) + horizon + 1;
     for (const frame of scene.keyframes.slice(0, end)) {
       paths.push(frame.imagePath);
       frameScenes.push(i);
@@ -168,12 +162,7 @@ export async function readWindows(
     sceneCounts: { train: split.train.length, test: split.test.length },
     train: part(split.train, params.horizon),
     test: part(split.test, params.horizon, perScene),
-    whole: part(
-      split.test.slice(0, params.rolloutScenes),
-      params.horizon,
-      1,
-      true,
-    ),
+    whole: part(split.test.slice(0, params.rolloutScenes), params.horizon),
   };
 }
 

@@ -125,7 +125,7 @@ export function windowNoise(
 }
 
 /** What decides a draw, in short. */
-function describe({ window, noise, actions, present }: Draw) {
+export function describeDraw({ window, noise, actions, present }: Draw) {
   const digest = (values: Float32Array<ArrayBuffer>) =>
     digestBytes(
       new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
@@ -160,7 +160,7 @@ export async function futures(lab: Lab, spec: FuturesSpec): Promise<Futures> {
   ];
   const { tokensPerFrame, patchDim } = tokens;
   const { digest: model } = await training(lab, spec.model);
-  const described = draws.map(describe);
+  const described = draws.map(describeDraw);
   const shards = (directory: string): LatentShards => ({
     directory,
     digest: model,
@@ -216,7 +216,12 @@ export async function futures(lab: Lab, spec: FuturesSpec): Promise<Futures> {
   return new Futures(store, horizon, made.digest);
 }
 
-function noiseOf({ window, noise }: Draw): NoiseName {
+/**
+ * The noise of a draw.
+ *
+ * @throws {TypeError} if it has none
+ */
+export function noiseOf({ window, noise }: Draw): NoiseName {
   if (noise !== undefined) return noise;
   throw new TypeError(
     `Cannot sample a future of window ${window.id}: it needs noise`,

@@ -12,7 +12,10 @@ import { nextFrames, streamFrames, type WindowPart } from "./data.ts";
 import type { Lab } from "./lab.ts";
 import type { FrozenNetworks } from "./networks.ts";
 
-/** Name of a part of a dataset; "whole" are all frames of the test scenes. */
+/**
+ * Name of a part of a dataset: all windows of the training scenes, the first
+ * ones of the test scenes, or all of these.
+ */
 export type PartName = "train" | "test" | "whole";
 
 /** How the encoding of a part went. */

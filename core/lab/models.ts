@@ -322,7 +322,8 @@ export async function training(
   });
 }
 
-async function readState(path: string): Promise<StateDict> {
+/** Reads the weights of a model. */
+export async function readState(path: string): Promise<StateDict> {
   using file = await readSafetensors(path);
   const state: Record<string, StateEntry> = {};
   for (const name of file.names) {

@@ -21,7 +21,7 @@ import type { Part } from "./latents.ts";
 import { type ModelSpec, modelTokens } from "./models.ts";
 import { levelsOf } from "./pictures.ts";
 import { batchesOf } from "./scores.ts";
-import { recordedActions } from "./sweep.ts";
+import { firstWindows, recordedActions } from "./sweep.ts";
 
 /** Which roll-outs. */
 export interface RolloutSpec {
@@ -89,8 +89,9 @@ export function rolloutWindows(
   horizon: number,
   most: number,
 ): { window: LabWindow; chunks: number }[] {
-  const after = framesAfter(part);
-  return part.windows
+  const windows = firstWindows(part.windows, part.windows.length);
+  const after = framesAfter({ ...part, windows });
+  return windows
     .map((window, i) => ({
       window,
       chunks: Math.floor(after[i]! / horizon),

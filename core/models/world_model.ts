@@ -142,6 +142,16 @@ export class WorldModel extends Module implements Disposable {
   }
 
   /**
+   * Embeds actions.
+   *
+   * @param features (B, H, features)
+   * @returns (B, H, D)
+   */
+  protected embed(features: Tensor): Tensor {
+    return this.fourier.forward(features);
+  }
+
+  /**
    * The training loss of a batch. Noise on the present is on the anchor and on
    * what the network sees of it: conditioning augmentation, for roll-outs.
    *
@@ -158,7 +168,7 @@ export class WorldModel extends Module implements Disposable {
     const present = this.#noised(batch.present, presentNoise, keys);
     const inputs: PredictorInputs = {
       present,
-      actions: this.fourier.forward(batch.features), // (B, H, D)
+      actions: this.embed(batch.features), // (B, H, D)
       dropout: keys("dropout"),
     };
     const { objective, schedule } = this;
@@ -210,7 +220,7 @@ export class WorldModel extends Module implements Disposable {
     }
     using scope = this.#gpu.scope();
     return noGrad(() => {
-      const actions = this.fourier.forward(features);
+      const actions = this.embed(features);
       return scope.keep(this.network.forward({ present, actions }));
     });
   }
@@ -239,7 +249,7 @@ export class WorldModel extends Module implements Disposable {
     const [batch = 0] = present.shape;
     using scope = this.#gpu.scope();
     return noGrad(() => {
-      const actions = this.fourier.forward(features);
+      const actions = this.embed(features);
       const hidden = guidance === 1
         ? undefined
         : zeros(this.#gpu, actions.shape);

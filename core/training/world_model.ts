@@ -67,12 +67,35 @@ export interface TrainedWeights {
   readonly average?: StateDict;
 }
 
-function rate(settings: TrainingSettings, step: number, steps: number): number {
-  const { lr, warmup, lrEnd } = settings;
+/**
+ * The learning rate of a step: a linear rise, then a half cosine.
+ *
+ * @param settings peak, steps until it, and the share of it that is left
+ * @param step from 0
+ * @param steps in all
+ */
+export function learningRate(
+  { lr, warmup, lrEnd }: Pick<TrainingSettings, "lr" | "warmup" | "lrEnd">,
+  step: number,
+  steps: number,
+): number {
   const rise = Math.min(1, (step + 1) / Math.max(1, warmup));
   const fall = lrEnd +
     (1 - lrEnd) * 0.5 * (1 + Math.cos(Math.PI * step / steps));
   return lr * rise * fall;
+}
+
+/**
+ * The decay of the averages after a step.
+ *
+ * @param settings decay, and whether it grows from 0.1
+ * @param step from 0
+ */
+export function averageDecay(
+  { ema, emaWarmup }: Pick<TrainingSettings, "ema" | "emaWarmup">,
+  step: number,
+): number {
+  return emaWarmup ? Math.min(ema, (1 + step) / (10 + step)) : ema;
 }
 
 /**
@@ -116,11 +139,8 @@ export async function trainWorldModel(
     optimizer: new Adam(model.weights, { lr: settings.lr }),
     ...(ema ? { ema } : {}),
     steps,
-    rate: (step) => rate(settings, step, steps),
-    decay: (step) =>
-      settings.emaWarmup
-        ? Math.min(settings.ema, (1 + step) / (10 + step))
-        : settings.ema,
+    rate: (step) => learningRate(settings, step, steps),
+    decay: (step) => averageDecay(settings, step),
     clip: settings.clip,
     clipGroup: "dit",
     loss: (step) => {
