@@ -105,11 +105,11 @@ export interface ArtifactsOptions {
  * is measured while it is trained: those count.
  */
 const ONLY_LOOKS =
-  /^core\/(report|metrics\/(?!spearman)|experiment|lab\/(metrics|scores|energy_fit|columns|pair|pair_scores|pair_results|gaps|sizes|sweep|sweep_results|sweep_run|sweep_pictures|jump_motion|jump_results|jump_run|jump_tables|jump_finding|jump_pictures|inverse|inverse_results|inverse_run|inverse_finding|inverse_scores|inverse_pictures|failure_\w+|rollout_\w+|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
+  /^core\/(report|metrics\/(?!spearman)|experiment|lab\/(metrics|scores|energy_fit|columns|pair|pair_scores|pair_results|gaps|sizes|sweep|sweep_results|sweep_run|sweep_pictures|motion|motion_\w+|finetune|finetune_results|counterfactual\w*|storyboard\w*|drive_log|jump_motion|jump_results|jump_run|jump_tables|jump_finding|jump_pictures|inverse|inverse_\w+|failure_\w+|rollout_\w+|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
 
 /** Sources that decide measured numbers, of what is made. */
 const MEASURES =
-  /^core\/(metrics\/|lab\/(metrics|scores|energy_fit|columns|pair_scores|failure_metrics|rollout_metrics)\.ts)/;
+  /^core\/(metrics\/|lab\/(metrics|scores|energy_fit|columns|pair_scores|motion|motion_sources|failure_metrics)\.ts)/;
 
 /**
  * Digests the sources that artifacts depend on: those of core and kernels, but

@@ -161,7 +161,11 @@ async function report(
   seconds: number,
 ): Promise<void> {
   const line = progress("write the report");
-  const used = await usedArtifacts(artifacts.root, run.path);
+  const used = await usedArtifacts(artifacts.root, {
+    experiment: experiment.name,
+    run: run.path,
+    begun: run.begun,
+  });
   await writeFindings(run.path, {
     experiment: experiment.name,
     source: experiment.source,
@@ -170,7 +174,7 @@ async function report(
     isTested: flags.preset !== "smoke",
     seeds: z.array(z.int()).catch([]).parse(params.seeds),
     params: z.record(z.string(), z.json()).parse(params),
-    artifacts: used.map(({ kind, digest }) => `${kind}/${digest}`),
+    artifacts: used.map(({ kind, digest }) => `${kind}/${digest}`).sort(),
     adapters: [
       ...new Set([
         gpu.adapter,
@@ -272,7 +276,11 @@ async function execute(
     sources: digestMakers(sources),
     scoring: digestScoring(sources),
     command,
-    user: { experiment: experiment.name, run: run.path },
+    user: {
+      experiment: experiment.name,
+      run: run.path,
+      begun: run.begun,
+    },
   };
   const timer = run.file("seconds.json");
   const before = Number(await readJson(timer) ?? 0);

@@ -71,12 +71,15 @@ interface StageRecord {
 export class RunDirectory implements Disposable {
   /** The folder. */
   readonly path: string;
+  /** When it was begun, in ISO 8601; empty on other threads. */
+  readonly begun: string;
   /** Seconds of each finished stage, in order. */
   readonly stageTimes: StageTime[] = [];
   readonly #lock: Deno.FsFile | undefined;
 
-  private constructor(path: string, lock?: Deno.FsFile) {
+  private constructor(path: string, begun: string, lock?: Deno.FsFile) {
     this.path = path;
+    this.begun = begun;
     this.#lock = lock;
   }
 
@@ -86,7 +89,7 @@ export class RunDirectory implements Disposable {
    * @param path the folder
    */
   static inside(path: string): RunDirectory {
-    return new RunDirectory(path);
+    return new RunDirectory(path, "");
   }
 
   /**
@@ -147,10 +150,14 @@ export class RunDirectory implements Disposable {
         );
       }
     } else {
-      await writeAtomic(join(path, "sources.json"), JSON.stringify(sources));
       await writeAtomic(join(path, "params.json"), text + "\n");
+      const begun = new Date().toISOString();
+      await writeAtomic(join(path, "begun.json"), JSON.stringify(begun));
+      // The last one: with it the folder is that of a run.
+      await writeAtomic(join(path, "sources.json"), JSON.stringify(sources));
     }
-    return new RunDirectory(path, lock);
+    const begun = String(await readJson(join(path, "begun.json")));
+    return new RunDirectory(path, begun, lock);
   }
 
   /** A path inside the folder. */

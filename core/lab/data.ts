@@ -57,6 +57,19 @@ export interface WindowedData {
   readonly test: WindowPart;
   /** All windows of the test scenes, or of the first of them for roll-outs. */
   readonly whole: WindowPart;
+  /** The first windows of two test scenes, which overlap. */
+  readonly consecutive: WindowPart;
+}
+
+/**
+ * Windows of the first test scene, and of the first two together: the published
+ * set of the jump model, which is the first 30 of all test windows in order.
+ */
+export const CONSECUTIVE = { first: 24, all: 30 } as const;
+
+function consecutive(scenes: readonly Scene[], horizon: number): WindowPart {
+  const two = part(scenes.slice(0, 2), horizon, CONSECUTIVE.first);
+  return { ...two, windows: two.windows.slice(0, CONSECUTIVE.all) };
 }
 
 function part(
@@ -163,6 +176,7 @@ export async function readWindows(
     train: part(split.train, params.horizon),
     test: part(split.test, params.horizon, perScene),
     whole: part(split.test.slice(0, params.rolloutScenes), params.horizon),
+    consecutive: consecutive(split.test, params.horizon),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Artifact } from "../experiment/artifact.ts";
 import {
   type EnergyFit,
   type EnergyOptions,
@@ -27,7 +28,7 @@ function float64(
  * @param lab its latents
  * @throws {Interrupted} if it was asked to stop
  */
-export async function energyFit(lab: Lab): Promise<EnergyFit> {
+export async function fittedEnergy(lab: Lab): Promise<Artifact> {
   const { interrupt, scoring } = lab.context;
   const { latents, shape, digest } = await lab.part("train");
   const { frames, size } = latents;
@@ -35,7 +36,7 @@ export async function energyFit(lab: Lab): Promise<EnergyFit> {
     ridge: 1e-3,
     tokens: { shape, patch: lab.params.patch },
   };
-  const made = await lab.make({
+  return await lab.make({
     kind: "energy",
     spec: { options, scoring },
     from: [digest],
@@ -51,10 +52,19 @@ export async function energyFit(lab: Lab): Promise<EnergyFit> {
     });
     return { frames, size };
   });
+}
+
+/**
+ * Reads what {@linkcode fittedEnergy} found or fitted.
+ *
+ * @param made by it
+ */
+export async function readEnergyFit(made: Artifact): Promise<EnergyFit> {
   using file = await readSafetensors(made.file("energy.safetensors"));
+  const mean = float64(await file.read("mean"));
   return {
-    size,
-    mean: float64(await file.read("mean")),
+    size: mean.length,
+    mean,
     factor: float64(await file.read("factor")),
   };
 }

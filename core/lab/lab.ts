@@ -92,7 +92,7 @@ export class Lab<P extends LabParams = LabParams> implements Disposable {
   /**
    * Windows and latents of a part, which are encoded if need be.
    *
-   * @param name train or test
+   * @param name of the part
    */
   part(name: PartName): Promise<Part> {
     return this.#once(`part ${name}`, async () => {
@@ -105,7 +105,7 @@ export class Lab<P extends LabParams = LabParams> implements Disposable {
   /**
    * The tokens of a part, normalized by those of training.
    *
-   * @param name train or test
+   * @param name of the part
    */
   tokens(name: PartName): Promise<WindowTokens> {
     return this.#once(`tokens ${name}`, async () => {

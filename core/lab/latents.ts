@@ -14,9 +14,9 @@ import type { FrozenNetworks } from "./networks.ts";
 
 /**
  * Name of a part of a dataset: all windows of the training scenes, the first
- * ones of the test scenes, or all of these.
+ * ones of the test scenes, all of these, or the first ones of two test scenes.
  */
-export type PartName = "train" | "test" | "whole";
+export type PartName = "train" | "test" | "whole" | "consecutive";
 
 /** How the encoding of a part went. */
 export interface EncodingFacts {

@@ -66,6 +66,8 @@ export interface ModelSpec {
   readonly changes?: Partial<TrainParams>;
   /** Whose weights it begins with; random ones if absent. */
   readonly from?: ModelSpec;
+  /** Weight of the loss of changes from frame to frame; none if absent. */
+  readonly motionWeight?: number;
 }
 
 /** What is known of a training. */
@@ -100,9 +102,10 @@ export interface TrainedModel extends Disposable {
  */
 function givenFile(
   lab: Lab,
-  { mode, changes = {}, from }: ModelSpec,
+  { mode, changes = {}, from, motionWeight }: ModelSpec,
 ): string | undefined {
-  const isOwn = from === undefined && Object.keys(changes).length === 0;
+  const isOwn = from === undefined && motionWeight === undefined &&
+    Object.keys(changes).length === 0;
   return isOwn ? lab.context.flags.files[mode] : undefined;
 }
 
@@ -193,7 +196,7 @@ async function takeGiven(
 /** Settings of one model's training. */
 function settingsOf(
   params: TrainParams,
-  { mode, seed }: ModelSpec,
+  { mode, seed, motionWeight }: ModelSpec,
 ): TrainingSettings {
   const isMlp = mode === "mlp";
   const lr = {
@@ -215,6 +218,7 @@ function settingsOf(
       ? {}
       : { presentNoise: params.presentNoise }),
     seed,
+    ...(motionWeight === undefined ? {} : { motionWeight }),
   };
 }
 

@@ -15,6 +15,7 @@ import { digestJson } from "../experiment/artifact_files.ts";
 import { diversity } from "../metrics/neighbors.ts";
 import { mean } from "../metrics/statistics.ts";
 import { type Columns, columns, type Point, scoresOf } from "./columns.ts";
+import type { LabWindow } from "./data.ts";
 import type { Futures } from "./futures.ts";
 import type { Lab } from "./lab.ts";
 import { type PointScores, windowCosines } from "./metrics.ts";
@@ -104,34 +105,54 @@ function streamed(
   };
 }
 
+/** Measures latents of windows 0, ..., count - 1 channel by channel. */
+async function channelsOf(
+  lab: Lab,
+  latents: LatentsOf,
+  count: number,
+): Promise<ChannelStatistics> {
+  const [channels, height, width] = (await lab.networks()).latentShape;
+  lab.context.interrupt.check();
+  const batches = streamed(latents, count, lab.params.evalBatch);
+  return channelStatistics(batches, channels, height * width);
+}
+
+/**
+ * Measures the deployable calibration of a model at one step: samples of
+ * training windows, and the real latents of these.
+ *
+ * @param lab windows and parameters
+ * @param calibration the samples
+ * @param windows of the training part that they are of
+ * @param step of the horizon, from 0
+ * @throws {Interrupted} if it was asked to stop
+ */
+export async function calibrationAt(
+  lab: Lab,
+  calibration: Futures,
+  windows: readonly LabWindow[],
+  step: number,
+): Promise<Pick<StepStatistics, "target" | "deployed">> {
+  const { latents } = await lab.part("train");
+  const real: LatentsOf = (list) =>
+    takeRows(latents, list.map((i) => windows[i]!.row + 1 + step));
+  const sampled: LatentsOf = (list) => calibration.at(list, step);
+  return {
+    target: await channelsOf(lab, real, windows.length),
+    deployed: await channelsOf(lab, sampled, windows.length),
+  };
+}
+
 async function statisticsAt(
   lab: Lab,
-  pair: PairFutures,
+  { calibration, calibrationWindows, windows }: PairFutures,
   at: StepLatents,
   step: number,
 ): Promise<StepStatistics> {
-  const { evalBatch: batch } = lab.params;
-  const [channels, height, width] = (await lab.networks()).latentShape;
-  const { latents } = await lab.part("train");
-  const { calibrationWindows, windows } = pair;
-  const measure = (latents: LatentsOf, count: number) => {
-    lab.context.interrupt.check();
-    const batches = streamed(latents, count, batch);
-    return channelStatistics(batches, channels, height * width);
-  };
-  const chosen = calibrationWindows.length;
   return {
-    target: measure(
-      (list) =>
-        takeRows(
-          latents,
-          list.map((i) => calibrationWindows[i]!.row + 1 + step),
-        ),
-      chosen,
-    ),
-    deployed: measure((list) => pair.calibration.at(list, step), chosen),
-    raw: measure(at.raw, windows.length),
-    real: measure(at.real, windows.length),
+    ...await calibrationAt(lab, calibration, calibrationWindows, step),
+    raw: await channelsOf(lab, at.raw, windows.length),
+    real: await channelsOf(lab, at.real, windows.length),
   };
 }
 

@@ -7,7 +7,7 @@
 import { takeRows } from "../data/latents.ts";
 import { energies } from "../metrics/energy.ts";
 import { columns, scoresOf } from "./columns.ts";
-import { energyFit } from "./energy_fit.ts";
+import { fittedEnergy, readEnergyFit } from "./energy_fit.ts";
 import type { LabRun } from "./experiment.ts";
 import type { Lab } from "./lab.ts";
 import { type PointScores, windowCosines } from "./metrics.ts";
@@ -57,7 +57,7 @@ async function drift(
 ): Promise<StepNumbers[]> {
   const { patch, horizon, chunks } = lab.params;
   const { latents, shape } = await lab.part("whole");
-  const fit = await energyFit(lab);
+  const fit = await readEnergyFit(await fittedEnergy(lab));
   const steps: StepNumbers[] = [];
   for (let step = 0; step < chunks * horizon; step++) {
     lab.context.interrupt.check();

@@ -4,6 +4,7 @@
  * @module
  */
 
+export * from "./agreement.ts";
 export * from "./cosine.ts";
 export * from "./energy.ts";
 export * from "./features.ts";
@@ -12,6 +13,7 @@ export * from "./kid.ts";
 export * from "./linalg.ts";
 export * from "./motion.ts";
 export * from "./neighbors.ts";
+export * from "./path.ts";
 export * from "./sharpness.ts";
 export * from "./shift.ts";
 export * from "./spearman.ts";

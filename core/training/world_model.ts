@@ -31,6 +31,8 @@ export interface TrainingSettings {
    * none if absent.
    */
   readonly presentNoise?: number;
+  /** Weight of the loss of changes from frame to frame; none if absent. */
+  readonly motionWeight?: number;
   /** Seed of order, noise and dropout. */
   readonly seed: number;
 }
@@ -118,7 +120,8 @@ export async function trainWorldModel(
   { model, from, data, rows, settings, snapshots }: WorldTraining,
   hooks: TrainingHooks,
 ): Promise<TrainedWeights | undefined> {
-  const { batch, seed, actionDropout, presentNoise = 0 } = settings;
+  const { batch, seed, actionDropout } = settings;
+  const { presentNoise = 0, motionWeight = 0 } = settings;
   const steps = Math.floor(settings.samples / batch);
   let epoch = -1;
   let order = new Uint32Array();
@@ -146,8 +149,9 @@ export async function trainWorldModel(
     loss: (step) => {
       const samples = Array.from({ length: batch }, (_, i) => step * batch + i);
       const windows = data.batch(gpu, samples.map(rowOf));
-      const randomness = { seed, samples, actionDropout, presentNoise };
-      return model.loss(windows, randomness);
+      return model.loss(windows, {
+        ...{ seed, samples, actionDropout, presentNoise, motionWeight },
+      });
     },
     ...(snapshots === undefined || ema === undefined ? {} : {
       snapshots: {

@@ -16,8 +16,10 @@ import {
   digestMakers,
 } from "../../core/experiment/artifact.ts";
 import {
+  type ArtifactUser,
   listArtifacts,
   removeArtifact,
+  usedArtifacts,
 } from "../../core/experiment/artifact_list.ts";
 import { Interrupted } from "../../core/experiment/interrupt.ts";
 import { Lock } from "../../core/experiment/lock.ts";
@@ -37,7 +39,7 @@ function artifactsIn(root: string, run = root): Artifacts {
     root,
     sources: "a",
     command: "./run exp:test",
-    user: { experiment: "test", run },
+    user: { experiment: "test", run, begun: "" },
   });
 }
 
@@ -208,7 +210,10 @@ Deno.test("Artifacts asked twice at a time, by one object or two, work once", as
   const told: string[] = [];
   const log = (line: string) => void told.push(line);
   const slow = async (folder: ArtifactFolder) => {
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // Until the other one waits, but not for ever.
+    for (let i = 0; i < 1000 && told.length === 0; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     return await work(folder);
   };
   const all = await Promise.all([
@@ -605,4 +610,26 @@ Deno.test("cache lists artifacts, and removes what is named twice", async () => 
   await twice("model");
   assertEquals(await listArtifacts(artifacts), []);
   assertEquals(await namesIn(artifacts), []);
+});
+
+Deno.test("usedArtifacts knows a run that started over from what it was before", async () => {
+  await using folder = await temporary();
+  const { root } = folder;
+  const before = { experiment: "test", run: "x", begun: "1" };
+  const after = { ...before, begun: "2" };
+  const making = { root, sources: "s", command: "c" };
+  const work = () => Promise.resolve({});
+  const make = (user: ArtifactUser, spec: string) =>
+    new Artifacts({ ...making, user }).make({ kind: "model", spec }, work);
+  const old = await make(before, "old");
+  const both = await make(before, "both");
+  await make(after, "both");
+  const used = await usedArtifacts(root, after);
+  assertEquals(used.map(({ digest }) => digest), [both.digest]);
+  const listed = await listArtifacts(root);
+  const runs = listed.map(({ digest, uses }) => [digest, uses.length]);
+  assertEquals(
+    new Map(runs as [string, number][]),
+    new Map([[old.digest, 1], [both.digest, 1]]),
+  );
 });

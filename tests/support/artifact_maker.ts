@@ -24,7 +24,7 @@ const artifacts = new Artifacts({
   sources: "same",
   command: "test",
   adapter: () => `adapter ${Deno.pid}`,
-  user: { experiment: "test", run: `${root}/${Deno.pid}` },
+  user: { experiment: "test", run: `${root}/${Deno.pid}`, begun: "" },
 });
 await artifacts.make({ kind: "model", spec: { steps } }, async (folder) => {
   const checkpoint = folder.scratch("checkpoint.json");
