@@ -271,6 +271,114 @@ export const ACTION_USE: Readonly<Record<string, PublishedMetric>> = {
   },
 };
 
+/**
+ * Failure modes at the last of 16 steps, 48 windows: sharpness as the variance
+ * of the Laplacian over that of decoded real latents, which Section 5.6 calls
+ * twice the deviation. Spread and offset are of latent channels: spread of 150
+ * windows, the offset 0.07 at most, in units of a latent.
+ */
+export const FAILURE_TABLE: Readonly<Record<string, PublishedMetric>> = {
+  sharpness: {
+    published: { direct: 0.447, raw: 1.926 },
+    where: "Section 5.6; published data",
+  },
+  ...Object.fromEntries(
+    [2.48, 2.41, 2.8, 2.65].map((raw, c) => [
+      `spread${c}`,
+      { published: { raw }, where: "published data" },
+    ]),
+  ),
+};
+
+/**
+ * Eight samples of each of 48 windows at the last of 16 steps: latents of 4,096
+ * values.
+ */
+export const SAMPLE_TABLE: Readonly<Record<string, PublishedMetric>> = {
+  diversity: {
+    published: { raw: 44.8046, real: DIVERSITY_REAL },
+    where: "published data",
+  },
+  cosSim: {
+    published: { direct: 0.4408, raw: 0.1874 },
+    where: "published data",
+  },
+  bestCosSim: { published: { raw: 0.2037 }, where: "published data" },
+};
+
+/** Distances to the nearest of 4,000 training latents; no test of copies. */
+export const MEMORY_TABLE: Readonly<Record<string, PublishedMetric>> = {
+  "latents-distance": {
+    published: { direct: 37.2, raw: 120.9 },
+    where: "Section 8; published data",
+  },
+};
+
+/** Of the tables above, and what follows from them. */
+export const FAILURES = {
+  /** Sharpness of direct regression over that of what happened. */
+  blur: { value: 0.447, where: "Section 5.6; published data" },
+  /** That of raw samples. */
+  grain: { value: 1.926, where: "Section 5.6; published data" },
+  /** Spread of raw samples in the channel where it is least. */
+  dispersion: { value: 2.41, where: "published data" },
+  /** Diversity of raw samples over that of real futures. */
+  diversity: { value: 0.7575, where: "derived from the published data" },
+  /** CosSim of the best of 8 raw samples less their mean. */
+  best: { value: 0.0163, where: "derived from the published data" },
+  /** CosSim of direct regression less that of the best of 8. */
+  direct: { value: 0.2371, where: "derived from the published data" },
+} as const;
+
+const ROLLOUT_WHERE = "published data, 120 windows";
+
+/** Roll-outs of two chunks of 16 steps, by chunk and metric. */
+export const ROLLOUT_TABLES: Readonly<
+  Record<number, Readonly<Record<string, PublishedMetric>>>
+> = {
+  1: {
+    fid: {
+      published: { direct: 373.32, raw: 345.22, augmented: 345.87 },
+      where: ROLLOUT_WHERE,
+    },
+    cosSim: { published: { direct: 0.46, raw: 0.2457 }, where: ROLLOUT_WHERE },
+  },
+  2: {
+    fid: {
+      published: {
+        direct: 409.02,
+        directReprojected: 391.33,
+        raw: 442.91,
+        rawReprojected: 451.51,
+        augmented: 443.15,
+      },
+      where: ROLLOUT_WHERE,
+    },
+    cosSim: {
+      published: { direct: 0.4107, raw: 0.1492 },
+      where: ROLLOUT_WHERE,
+    },
+  },
+};
+
+/** What follows from {@linkcode ROLLOUT_TABLES}. */
+export const ROLLOUT = {
+  /** Rise of FID from the first chunk to the second, direct. */
+  fidDirect: { value: 35.7, where: ROLLOUT_WHERE },
+  /** The same, raw diffusion. */
+  fidRaw: { value: 97.69, where: ROLLOUT_WHERE },
+  /** Change of CosSim, direct. */
+  cosDirect: { value: -0.0493, where: ROLLOUT_WHERE },
+  /** The same, raw diffusion. */
+  cosRaw: { value: -0.0965, where: ROLLOUT_WHERE },
+  /** FID of the second chunk that re-projection takes away, direct. */
+  reprojectDirect: { value: 17.69, where: ROLLOUT_WHERE },
+  /** The same, raw diffusion. */
+  reprojectRaw: { value: -8.6, where: ROLLOUT_WHERE },
+  /** FID of the second chunk trained with noise on the present, over that without. */
+  augmented: { value: 1.0005, where: ROLLOUT_WHERE },
+} as const;
+
 const JUMP_WHERE = "Section 5.4, Figure 8; all but the first row: its data";
 
 /**
@@ -333,6 +441,47 @@ export const JUMP = {
   mined: { value: 0.508, where: "published data" },
   /** Direction of jumps less that of jumps by diffusion. */
   diffusion: { value: 0.272, where: "derived from the published data" },
+} as const;
+
+const INVERSE_WHERE = "Section 5.5, inverse control, and its data";
+
+/**
+ * Inverse control: error of four held-out steerings, over that of a guess, R2 of
+ * the line and rank correlation, each model on the scenes of 30 that shift: 16
+ * of diffusion, 29 of direct regression. `all`, with the others as guesses,
+ * follows from these.
+ */
+export const INVERSE_TABLE: Readonly<Record<string, PublishedMetric>> = {
+  error: {
+    published: { "diffusion-1": 0.1093, direct: 0.2022 },
+    where: INVERSE_WHERE,
+  },
+  ratio: {
+    published: { "diffusion-1": 0.671, direct: 1.242 },
+    where: INVERSE_WHERE,
+  },
+  r2: {
+    published: { "diffusion-1": 0.672, direct: 0.318 },
+    where: "published data",
+  },
+  rho: {
+    published: { "diffusion-1": 0.816, direct: -0.112 },
+    where: "published data",
+  },
+  all: {
+    published: { "diffusion-1": 0.1343, direct: 0.2009 },
+    where: "derived from the published data",
+  },
+};
+
+/** What the text says of inverse control: errors over that of a guess. */
+export const INVERSE = {
+  /** Diffusion, 16 of 30 scenes. */
+  diffusion: { value: 0.671, where: INVERSE_WHERE },
+  /** Direct regression, 29 of 30 scenes. */
+  direct: { value: 1.242, where: INVERSE_WHERE },
+  /** Diffusion, all 30, those that do not shift as guesses. */
+  all: { value: 0.825, where: "derived from the published data" },
 } as const;
 
 const MOTION_WHERE = "Section 5.4, Figure 6, and its data";
@@ -456,45 +605,4 @@ export const FINETUNE_GAINS = {
   direction: { value: 0, where: "published data" },
   /** KID of calibrated samples, 0.07823 less 0.08116. */
   kid: { value: -0.0029, where: "derived from Table 2 and the published data" },
-} as const;
-
-const INVERSE_WHERE = "Section 5.5, inverse control, and its data";
-
-/**
- * Inverse control: error of four held-out steerings, over that of a guess, R2 of
- * the line and rank correlation, each model on the scenes of 30 that shift: 16
- * of diffusion, 29 of direct regression. `all`, with the others as guesses,
- * follows from these.
- */
-export const INVERSE_TABLE: Readonly<Record<string, PublishedMetric>> = {
-  error: {
-    published: { "diffusion-1": 0.1093, direct: 0.2022 },
-    where: INVERSE_WHERE,
-  },
-  ratio: {
-    published: { "diffusion-1": 0.671, direct: 1.242 },
-    where: INVERSE_WHERE,
-  },
-  r2: {
-    published: { "diffusion-1": 0.672, direct: 0.318 },
-    where: "published data",
-  },
-  rho: {
-    published: { "diffusion-1": 0.816, direct: -0.112 },
-    where: "published data",
-  },
-  all: {
-    published: { "diffusion-1": 0.1343, direct: 0.2009 },
-    where: "derived from the published data",
-  },
-};
-
-/** What the text says of inverse control: errors over that of a guess. */
-export const INVERSE = {
-  /** Diffusion, 16 of 30 scenes. */
-  diffusion: { value: 0.671, where: INVERSE_WHERE },
-  /** Direct regression, 29 of 30 scenes. */
-  direct: { value: 1.242, where: INVERSE_WHERE },
-  /** Diffusion, all 30, those that do not shift as guesses. */
-  all: { value: 0.825, where: "derived from the published data" },
 } as const;

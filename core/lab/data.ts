@@ -55,7 +55,7 @@ export interface WindowedData {
   readonly train: WindowPart;
   /** The first windows of every test scene. */
   readonly test: WindowPart;
-  /** All windows of the test scenes. */
+  /** All windows of the test scenes, or of the first of them for roll-outs. */
   readonly whole: WindowPart;
   /** The first windows of two test scenes, which overlap. */
   readonly consecutive: WindowPart;
@@ -149,13 +149,16 @@ function checkParts(
  *
  * @param root folder of the dataset
  * @param cache folder of indexes
- * @param params horizon and windows per scene
+ * @param params horizon, windows per scene, and test scenes that are opened
+ *   whole (all unless given)
  * @throws {Error} if there is nothing to train on, or too little to score
  */
 export async function readWindows(
   root: string,
   cache: string,
-  params: Pick<LabParams, "horizon" | "windowsPerScene" | "testWindows">,
+  params:
+    & Pick<LabParams, "horizon" | "windowsPerScene" | "testWindows">
+    & { readonly rolloutScenes?: number },
 ): Promise<WindowedData> {
   const dataset = await readNuscenes(root, { cache });
   const split = splitScenes(dataset, await readSplit(root));
@@ -172,7 +175,7 @@ export async function readWindows(
     sceneCounts: { train: split.train.length, test: split.test.length },
     train: part(split.train, params.horizon),
     test: part(split.test, params.horizon, perScene),
-    whole: part(split.test, params.horizon),
+    whole: part(split.test.slice(0, params.rolloutScenes), params.horizon),
     consecutive: consecutive(split.test, params.horizon),
   };
 }

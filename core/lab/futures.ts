@@ -12,11 +12,11 @@ import type { LabWindow } from "./data.ts";
 import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
 import {
+  type KeptWeights,
   type ModelSpec,
   modelTokens,
   trainedModel,
   training,
-  type WeightsKind,
   weightsOf,
 } from "./models.ts";
 
@@ -44,7 +44,7 @@ export interface FuturesSpec {
   /** By which model. */
   readonly model: ModelSpec;
   /** Which of its weights. Default as {@linkcode weightsOf}. */
-  readonly weights?: WeightsKind;
+  readonly weights?: KeptWeights;
   /** Part of the dataset that the windows are of. */
   readonly part: PartName;
   /** The futures, in the order they are kept in. */

@@ -26,12 +26,11 @@ import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
 import {
   readState,
-  readStatistics,
   type TrainedModel,
   type TrainingFacts,
   type WeightsKind,
-  writeStatistics,
 } from "./models.ts";
+import { readStatistics, writeStatistics } from "./token_statistics.ts";
 import { openFor } from "./networks.ts";
 import {
   type JumpLabParams,

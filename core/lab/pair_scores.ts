@@ -14,7 +14,7 @@ import {
 import { digestJson } from "../experiment/artifact_files.ts";
 import { diversity } from "../metrics/neighbors.ts";
 import { mean } from "../metrics/statistics.ts";
-import { type Columns, columns, scoresOf } from "./columns.ts";
+import { type Columns, columns, type Point, scoresOf } from "./columns.ts";
 import type { LabWindow } from "./data.ts";
 import type { Futures } from "./futures.ts";
 import type { Lab } from "./lab.ts";
@@ -50,7 +50,10 @@ export interface StepScores {
 }
 
 /** Latents of an operating point from a direct prediction and a raw sample. */
-type DerivedPoint = (direct: Float32Array, raw: Float32Array) => Float32Array;
+export type DerivedPoint = (
+  direct: Float32Array,
+  raw: Float32Array,
+) => Float32Array;
 
 function derivedPoints(
   { target, deployed, raw: own, real }: StepStatistics,
@@ -65,7 +68,7 @@ function derivedPoints(
 }
 
 /** Latents of the test windows at one step, read when asked for. */
-type StepLatents = Record<
+export type StepLatents = Record<
   "direct" | "mlp" | "raw" | "guided" | "real" | "present",
   LatentsOf
 >;
@@ -154,25 +157,44 @@ async function statisticsAt(
 }
 
 /** What is known of the operating points of a pair at one step. */
-interface PairStep {
+export interface PairPlaces {
+  /** What was predicted, and what happened. */
   readonly at: StepLatents;
+  /** Channel statistics. */
   readonly statistics: StepStatistics;
-  readonly derived: Record<string, DerivedPoint>;
+  /** Points that are made of a direct prediction and a raw sample. */
+  readonly derived: Readonly<Record<string, DerivedPoint>>;
+  /** Where each operating point has its latents. */
+  readonly points: Readonly<Record<string, Point>>;
+  /** Digests of the futures that these are made from. */
+  readonly from: readonly string[];
+}
+
+interface PairStep extends PairPlaces {
   readonly columns: Columns;
 }
 
-async function measurePair(
+/**
+ * Finds the latents of all operating points of a pair at one step.
+ *
+ * @param lab windows, networks, parameters
+ * @param pair its futures
+ * @param step of the horizon, from 0
+ */
+export async function pairPlaces(
   lab: Lab,
   pair: PairFutures,
   step: number,
-): Promise<PairStep> {
+): Promise<PairPlaces> {
   const at = await latentsAt(lab, pair, step);
   const statistics = await statisticsAt(lab, pair, at, step);
   const [, height, width] = (await lab.networks()).latentShape;
   const derived = derivedPoints(statistics, height * width);
   const about = digestJson(statistics, "statistics");
-  const measured = await columns(lab, {
-    step,
+  return {
+    at,
+    statistics,
+    derived,
     points: {
       direct: { latents: at.direct },
       guided: { latents: at.guided },
@@ -189,8 +211,17 @@ async function measurePair(
     },
     from: [pair.direct, pair.mlp, pair.raw, pair.guided, pair.calibration]
       .map(({ digest }) => digest),
-  });
-  return { at, statistics, derived, columns: measured };
+  };
+}
+
+async function measurePair(
+  lab: Lab,
+  pair: PairFutures,
+  step: number,
+): Promise<PairStep> {
+  const places = await pairPlaces(lab, pair, step);
+  const { points, from } = places;
+  return { ...places, columns: await columns(lab, { step, points, from }) };
 }
 
 /** Diversity of the points that draw samples, one window in memory at a time. */

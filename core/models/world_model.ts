@@ -16,7 +16,7 @@ import { slice } from "../ops/concat.ts";
 import { add, mul, sub } from "../ops/pointwise.ts";
 import { noGrad } from "../tensor/autograd.ts";
 import { tensor, zeros } from "../tensor/create.ts";
-import { key } from "../tensor/philox.ts";
+import { type Key, key } from "../tensor/philox.ts";
 import { normal } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type AnchoredDitOptions, AnchoredVAEDiT } from "./anchored_dit.ts";
@@ -78,6 +78,11 @@ export interface LossOptions {
   readonly samples: readonly number[];
   /** Chance that a sample's actions are hidden, in diffusion. Default 0. */
   readonly actionDropout?: number;
+  /**
+   * Largest deviation of noise on the present, in units of normalized tokens:
+   * each sample's is uniform below it. Default 0.
+   */
+  readonly presentNoise?: number;
   /**
    * Weight of the temporal-difference loss, see {@linkcode temporalDifference}.
    * Default 0, for none.
@@ -182,7 +187,10 @@ export class WorldModel extends Module implements Disposable {
   }
 
   /**
-   * The training loss of a batch.
+   * The training loss of a batch. Noise on the present is on the anchor and on
+   * what the network sees of it: conditioning augmentation, for roll-outs.
+   *
+   * Source: published code; for the noise on the present, `rollaug`.
    *
    * @param batch windows
    * @param options seed, numbers of the samples, share of hidden actions
@@ -192,9 +200,11 @@ export class WorldModel extends Module implements Disposable {
    *   tokens
    */
   loss(batch: WindowBatch, options: LossOptions): Tensor {
-    const { present, future } = batch;
-    const { seed, samples, actionDropout = 0, motionWeight = 0 } = options;
+    const { future } = batch;
+    const { seed, samples, actionDropout = 0 } = options;
+    const { presentNoise = 0, motionWeight = 0 } = options;
     const keys = (name: string) => samples.map((k) => key(name, seed, k));
+    const present = this.#noised(batch.present, presentNoise, keys);
     const inputs: PredictorInputs = {
       present,
       actions: this.embed(batch.features), // (B, H, D)
@@ -231,6 +241,20 @@ export class WorldModel extends Module implements Disposable {
       this.network.forward({ ...inputs, actions, noised: { x, t } }),
       trainingTarget(objective, future, noise, level),
     );
+  }
+
+  /** Adds noise to presents, of a level of its own to each. */
+  #noised(
+    present: Tensor,
+    most: number,
+    keys: (name: string) => Key[],
+  ): Tensor {
+    if (most === 0) return present;
+    const levels = keys("present noise level").map((k) => most * k.uniform(0));
+    const level = tensor(this.#gpu, Float32Array.from(levels))
+      .reshape([levels.length, 1, 1]);
+    const noise = normal(this.#gpu, present.shape, keys("present noise"));
+    return add(present, mul(noise, level));
   }
 
   /**

@@ -26,6 +26,11 @@ export interface TrainingSettings {
   readonly clip: number;
   /** Chance that a sample's actions are hidden, in diffusion. */
   readonly actionDropout: number;
+  /**
+   * Largest deviation of noise on the present, in units of normalized tokens;
+   * none if absent.
+   */
+  readonly presentNoise?: number;
   /** Weight of the loss of changes from frame to frame; none if absent. */
   readonly motionWeight?: number;
   /** Seed of order, noise and dropout. */
@@ -47,6 +52,11 @@ export interface WorldTraining {
   readonly rows: readonly number[];
   /** All that changes the result. */
   readonly settings: TrainingSettings;
+  /** Steps, rising, whose averages of the weights are given away. */
+  readonly snapshots?: {
+    readonly steps: readonly number[];
+    readonly keep: (step: number, average: StateDict) => Promise<void>;
+  };
 }
 
 /** What a training leaves. */
@@ -107,10 +117,11 @@ export function averageDecay(
  */
 export async function trainWorldModel(
   gpu: Gpu,
-  { model, from, data, rows, settings }: WorldTraining,
+  { model, from, data, rows, settings, snapshots }: WorldTraining,
   hooks: TrainingHooks,
 ): Promise<TrainedWeights | undefined> {
-  const { batch, seed, actionDropout, motionWeight = 0 } = settings;
+  const { batch, seed, actionDropout } = settings;
+  const { presentNoise = 0, motionWeight = 0 } = settings;
   const steps = Math.floor(settings.samples / batch);
   let epoch = -1;
   let order = new Uint32Array();
@@ -139,9 +150,18 @@ export async function trainWorldModel(
       const samples = Array.from({ length: batch }, (_, i) => step * batch + i);
       const windows = data.batch(gpu, samples.map(rowOf));
       return model.loss(windows, {
-        ...{ seed, samples, actionDropout, motionWeight },
+        ...{ seed, samples, actionDropout, presentNoise, motionWeight },
       });
     },
+    ...(snapshots === undefined || ema === undefined ? {} : {
+      snapshots: {
+        steps: snapshots.steps,
+        keep: async (step) => {
+          using _ = ema.applied();
+          await snapshots.keep(step, await model.stateDict());
+        },
+      },
+    }),
   }, hooks);
   if (curve === undefined) return undefined;
   const last = await model.stateDict();
