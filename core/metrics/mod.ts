@@ -5,6 +5,7 @@
  */
 
 export * from "./cosine.ts";
+export * from "./distributions.ts";
 export * from "./energy.ts";
 export * from "./features.ts";
 export * from "./fid.ts";
@@ -12,6 +13,9 @@ export * from "./kid.ts";
 export * from "./linalg.ts";
 export * from "./motion.ts";
 export * from "./neighbors.ts";
+export * from "./numpy_bootstrap.ts";
+export * from "./numpy_random.ts";
+export * from "./paired_tests.ts";
 export * from "./sharpness.ts";
 export * from "./shift.ts";
 export * from "./spearman.ts";
