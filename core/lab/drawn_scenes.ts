@@ -1,7 +1,7 @@
-import { drive, STEPS_PER_KEYFRAME } from "../data/driveworld/driver.ts";
+import { drive } from "../data/driveworld/driver.ts";
 import { frameScene } from "../data/driveworld/frame.ts";
 import { renderFrames } from "../data/driveworld/render.ts";
-import { sweepStates } from "../data/driveworld/sweeps.ts";
+import { cameraFrames } from "../data/driveworld/sweeps.ts";
 import { makeWorld } from "../data/driveworld/world.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { SceneFacts, SceneFrames } from "../training/stand_ins/frames.ts";
@@ -30,11 +30,8 @@ export async function drawnSceneFrames(
   for (let seed = 0; seed < count; seed++) {
     progress(seed, count);
     const world = makeWorld(seed);
-    const states = drive(world);
-    const shown = sweeps
-      ? sweepStates(states)
-      : states.filter((_, i) => i % STEPS_PER_KEYFRAME === 0);
-    const seen = shown.map((state) => frameScene(world, state));
+    const shown = cameraFrames(drive(world), sweeps);
+    const seen = shown.map(({ state }) => frameScene(world, state));
     const drawn = await renderFrames(gpu, seen, [side, side]);
     perScene = shown.length;
     if (seed === 0) levels = new Uint8Array(count * drawn.length);

@@ -16,6 +16,7 @@ export * from "./neighbors.ts";
 export * from "./numpy_bootstrap.ts";
 export * from "./numpy_random.ts";
 export * from "./paired_tests.ts";
+export * from "./scene_errors.ts";
 export * from "./sharpness.ts";
 export * from "./shift.ts";
 export * from "./spearman.ts";

@@ -39,3 +39,41 @@ export function sweepStates(states: readonly DriveState[]): DriveState[] {
         : stateAt(states, i * step),
   );
 }
+
+/**
+ * The states of a drive at 2 Hz.
+ *
+ * @param states of a drive at 20 Hz
+ */
+export function keyframesOf(states: readonly DriveState[]): DriveState[] {
+  return states.filter((_, i) => i % STEPS_PER_KEYFRAME === 0);
+}
+
+/** A frame of the camera. */
+export interface CameraFrame {
+  /** Where the ego is. */
+  readonly state: DriveState;
+  /** Keyframe that it is, or that follows it. */
+  readonly keyframe: number;
+  /** Whether it is one. */
+  readonly isKeyframe: boolean;
+}
+
+/**
+ * The frames of the camera in the order of time.
+ *
+ * @param states of a drive at 20 Hz
+ * @param sweeps whether at 12 Hz, not only keyframes
+ */
+export function cameraFrames(
+  states: readonly DriveState[],
+  sweeps: boolean,
+): CameraFrame[] {
+  const every = sweeps ? SWEEPS_PER_KEYFRAME : 1;
+  return (sweeps ? sweepStates(states) : keyframesOf(states))
+    .map((state, i) => ({
+      state,
+      keyframe: Math.ceil(i / every),
+      isKeyframe: i % every === 0,
+    }));
+}
