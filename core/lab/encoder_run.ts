@@ -6,6 +6,7 @@
 
 import { join } from "@std/path";
 import { bucketNames, bucketScenes } from "../data/scene_buckets.ts";
+import { encoders } from "../encoders/mod.ts";
 import type { Each, Plan } from "../experiment/experiment.ts";
 import { type CommonFlags, UsageError } from "../experiment/flags.ts";
 import { digestText } from "../experiment/run_directory.ts";
@@ -271,6 +272,19 @@ async function inputsOf(
   return digests;
 }
 
+/** Published files that a folder lacks, one line. */
+async function lackingWeights(directory?: string): Promise<string[]> {
+  const own = (await encoderEntries(directory)).filter(({ role, name }) =>
+    role !== undefined && name !== ROLES[role].published
+  );
+  const files = new Set(
+    own.map(({ role }) => encoders[ROLES[role!].encoder]!.weights.file),
+  );
+  return files.size === 0
+    ? []
+    : [`--weights DIR with ${[...files].join(", ")} (./run weights)`];
+}
+
 /**
  * Says what a run would do, and refuses what cannot work.
  *
@@ -292,6 +306,19 @@ export async function planBench(
       `Cannot use ${
         given.join(" with ")
       }: each says where all numbers come from; give one`,
+    );
+  }
+  const missing = flags.preset === "paper" && given.length === 0
+    ? [
+      "--data DIR (nuScenes v1.0-trainval with its CAN-bus expansion), or --embeddings DIR or --per-scene DIR",
+    ]
+    : [];
+  if (flags.preset === "paper" && errors === undefined && !embeddings) {
+    missing.push(...await lackingWeights(weights));
+  }
+  if (missing.length > 0 && !flags.dryRun) {
+    throw new Error(
+      `Cannot run the paper preset: it needs ${missing.join("; ")}`,
     );
   }
   const { seeds, epochs, batch } = params;
@@ -330,6 +357,9 @@ export async function planBench(
         names.length * seeds.length
       }, ${epochs} epochs by ${batch} frames`,
     );
+  }
+  if (missing.length > 0) {
+    lines.push("", "Missing:", ...missing.map((line) => `  ${line}`));
   }
   return {
     text: lines.join("\n"),

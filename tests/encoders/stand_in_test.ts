@@ -8,6 +8,7 @@ import { readWeights } from "../../core/formats/weights.ts";
 import { encoderEntries } from "../../core/lab/encoder_entries.ts";
 import { parameters } from "../../core/nn/parameters.ts";
 import { concat, slice } from "../../core/ops/concat.ts";
+import { tensor } from "../../core/tensor/create.ts";
 import { uniform } from "../../core/tensor/random.ts";
 import { key } from "../../core/tensor/philox.ts";
 import { testGpu } from "../support/gpu.ts";
@@ -40,7 +41,6 @@ Deno.test("StandIn cuts patches row by row: a change in one patch changes one to
   // Row 17 and column 42 lie in patch (2, 5) of the 8 x 8 grid.
   other[(17 * 64 + 42) * 3 + 1] = 1;
   const tokens = async (values: Float32Array<ArrayBuffer>) => {
-    const { tensor } = await import("../../core/tensor/create.ts");
     const x = tensor(gpu, values, [1, 64, 64, 3]);
     return await network.embed(x).read() as Float32Array;
   };

@@ -5,6 +5,9 @@ import {
   trainEncoderProbe,
 } from "../../core/training/encoder_probe.ts";
 import { key } from "../../core/tensor/philox.ts";
+import { parameters } from "../../core/nn/parameters.ts";
+import { tensor } from "../../core/tensor/create.ts";
+import { erf } from "../support/erf.ts";
 import { testGpu } from "../support/gpu.ts";
 
 const settings: ProbeSettings = {
@@ -49,6 +52,37 @@ Deno.test("EncoderProbe has the published names and sizes", () => {
     "probe.3.weight 2x256",
     "probe.3.bias 2",
   ]);
+});
+
+Deno.test("EncoderProbe is a linear map, a layer of GELU and a layer, by their float64 definition", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  const sizes = { native: 8, width: 12, hidden: 16 };
+  const model = new EncoderProbe(sizes);
+  using _store = parameters(gpu, model, { seed: 3 });
+  const state = await model.stateDict();
+  const x = Float32Array.from({ length: 40 }, (_, i) => key("x", 0).normal(i));
+  const got = await model.forward(tensor(gpu, x, [5, 8])).read();
+  const layer = (rows: number[][], name: string, biasName?: string) => {
+    const { shape: [outputs = 0, inputs = 0], data } = state[name]!;
+    const bias = biasName === undefined ? undefined : state[biasName]!.data;
+    return rows.map((row) =>
+      Array.from(
+        { length: outputs },
+        (_, o) =>
+          row.reduce((sum, v, i) => sum + v * data[o * inputs + i]!, 0) +
+          (bias?.[o] ?? 0),
+      )
+    );
+  };
+  const rows = [0, 1, 2, 3, 4].map((r) => [...x.subarray(8 * r, 8 * r + 8)]);
+  const mapped = layer(rows, "adapter.weight");
+  const hidden = layer(mapped, "probe.0.weight", "probe.0.bias")
+    .map((row) => row.map((v) => v * 0.5 * (1 + erf(v / Math.SQRT2))));
+  const wanted = layer(hidden, "probe.3.weight", "probe.3.bias").flat();
+  for (const [i, value] of wanted.entries()) {
+    assert(Math.abs(Number(got[i]) - value) < 1e-5, `${got[i]}, ${value}`);
+  }
 });
 
 Deno.test("trainEncoderProbe tells actions of rows it has not seen, by both adapters, the same twice", async () => {
