@@ -105,7 +105,7 @@ export interface ArtifactsOptions {
  * is measured while it is trained: those count.
  */
 const ONLY_LOOKS =
-  /^core\/(report|metrics\/(?!spearman)|experiment|lab\/(metrics|scores|energy_fit|columns|pair|pair_scores|pair_results|gaps|sizes|sweep|sweep_results|sweep_run|sweep_pictures|encoder_(?:results|buckets|figures|controls|run|tables)|scene_error_files|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
+  /^core\/(report|metrics\/(?!spearman)|experiment|lab\/(metrics|scores|energy_fit|columns|pair|pair_scores|pair_results|gaps|sizes|sweep|sweep_results|sweep_run|sweep_pictures|encoder_(?:results|buckets|figures|controls|run|tables|pictures)|scene_error_files|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
 
 /** Sources that decide measured numbers, of what is made. */
 const MEASURES =

@@ -8,6 +8,7 @@ import { join } from "@std/path";
 import { bucketNames, bucketScenes } from "../data/scene_buckets.ts";
 import { encoders } from "../encoders/mod.ts";
 import type { Each, Plan } from "../experiment/experiment.ts";
+import type { Finding } from "../experiment/findings.ts";
 import { type CommonFlags, UsageError } from "../experiment/flags.ts";
 import { digestText } from "../experiment/run_directory.ts";
 import { digestFile } from "../formats/digest.ts";
@@ -26,6 +27,7 @@ import {
   ROLE_NAMES,
   ROLES,
 } from "./encoder_entries.ts";
+import { clipPictures } from "./encoder_pictures.ts";
 import type { Compared } from "./encoder_results.ts";
 import { readSceneErrors } from "./scene_error_files.ts";
 import { StoredEmbeddings } from "./stored_embeddings.ts";
@@ -129,6 +131,8 @@ export interface BenchResult {
   readonly notes: readonly string[];
   /** Facts of the dataset. */
   readonly dataset: Readonly<Record<string, string>>;
+  /** Pictures of what encoders see, where there are frames. */
+  readonly media?: NonNullable<Finding["media"]>;
 }
 
 /** Stored errors, as they are. */
@@ -237,6 +241,7 @@ export async function measureEncoders(
       ...standInNotes(names),
     ],
     dataset: { folder: flags.data ?? "embedded world", digest, scenes: about },
+    media: await clipPictures(bench),
   };
 }
 

@@ -24,7 +24,7 @@ import type { BenchResult } from "./encoder_run.ts";
 export function encoderFindings(
   comparison: Comparison,
   published: PublishedErrors,
-  { notes, dataset }: Pick<BenchResult, "notes" | "dataset">,
+  { notes, dataset, media = {} }: Omit<BenchResult, "compared">,
 ): Omit<Finding, "claims"> & Pick<BenchResult, "dataset"> {
   const found = {
     table1: errorTable(comparison, published),
@@ -47,6 +47,7 @@ export function encoderFindings(
         "Scene means of the probes' errors with 95 % intervals; diamonds are the paper's. Brackets: paired t-tests of steering, corrected by Bonferroni.",
       ),
     },
+    media,
     data: { errors: errorFile(comparison) },
     notes: [...notes, ...bucketNotes(comparison)],
     dataset,
