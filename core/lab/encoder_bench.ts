@@ -255,7 +255,7 @@ export class EncoderBench<P extends BenchParams = BenchParams>
     using file = await Deno.open(partial, { write: true, create: true });
     const bytes = (frames: number) => 4 * network.width * frames;
     const kept = (await file.stat()).size;
-    const line = progress(entry.name);
+    const line = progress("embed");
     let done = 0;
     for (const [i, scene] of scenes.entries()) {
       line.update({ done: i, total: scenes.length });

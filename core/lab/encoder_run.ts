@@ -74,7 +74,7 @@ export const benchStages = {
     const test = await bench.embeddings(name, "test");
     const { epochs, batch, lr, dropout, width, adapter } = params;
     const settings = { epochs, batch, lr, dropout, width, adapter, seed };
-    const line = bench.context.progress(`${name} ${seed}`);
+    const line = bench.context.progress("probe");
     const checkpoint = run.file(`probe-${name}-${seed}.safetensors`);
     const result = await trainEncoderProbe(gpu, train, [test], settings, {
       checkpoint,

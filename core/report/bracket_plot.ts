@@ -5,7 +5,9 @@ import {
   checkSome,
   colour,
   draw,
+  LETTER,
   LINE_HEIGHT,
+  WIDTH,
 } from "./plot_canvas.ts";
 
 /** A bar of a group. */
@@ -46,6 +48,18 @@ export interface BracketOptions {
 
 /** Part of the largest value that one bracket needs. */
 const STEP = 0.13;
+
+/** Lines of a text, as long as there is room for; words stay whole. */
+function wrap(text: string, room: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const longer = [lines.at(-1), word].join(" ");
+    if (lines.length > 0 && longer.length <= room) {
+      lines[lines.length - 1] = longer;
+    } else lines.push(word);
+  }
+  return lines;
+}
 
 /**
  * Draws groups of bars with asymmetric intervals, and brackets that say how
@@ -92,8 +106,9 @@ export function bracketPlot(
   });
   const end = top + (lines.length + 0.6) * step;
   const fill = (bar: GroupedBar) => colour(series.indexOf(bar.series));
-  const words = (text: string) => text.split(" ").join("\n");
-  const deepest = Math.max(...labels.map((text) => text.split(" ").length));
+  const room = Math.floor((WIDTH - 80) / labels.length / LETTER);
+  const wrapped = labels.map((text) => wrap(text, room));
+  const deepest = Math.max(...wrapped.map((lines) => lines.length));
   return draw({
     height: 330 + 22 * lines.length,
     marginTop: 26,
@@ -105,7 +120,7 @@ export function bracketPlot(
       ...axisY(label, [0, end], "linear"),
       Plot.axisX({
         ticks: labels.map((_, i) => i),
-        tickFormat: (i: number) => words(labels[i] ?? ""),
+        tickFormat: (i: number) => wrapped[i]?.join("\n") ?? "",
         tickSize: 0,
         label: null,
       }),
@@ -117,21 +132,21 @@ export function bracketPlot(
         fill,
         fillOpacity: 0.5,
       }),
+      Plot.dot(placed.filter((bar) => bar.published !== undefined), {
+        x: "x",
+        y: "published",
+        r: 4,
+        symbol: "diamond",
+        fill: "var(--paper)",
+        stroke: "var(--series-2)",
+        strokeWidth: 1.75,
+      }),
       Plot.ruleX(placed, {
         x: "x",
         y1: "low",
         y2: "high",
         stroke: "currentColor",
         strokeWidth: 1.5,
-      }),
-      Plot.dot(placed.filter((bar) => bar.published !== undefined), {
-        x: "x",
-        y: "published",
-        r: 5,
-        symbol: "diamond",
-        fill: "var(--paper)",
-        stroke: "var(--series-2)",
-        strokeWidth: 1.75,
       }),
       ...lines.map(({ x1, x2, y }) =>
         Plot.line(
