@@ -11,7 +11,12 @@ import type { LabParams } from "./params.ts";
 const SEEDS = { train: 0, val: 8000, test: 9000 };
 
 /** Which scenes of the embedded world are drawn, and how large. */
-type WorldSizes = Pick<LabParams, "trainScenes" | "testScenes" | "size">;
+export type WorldSizes =
+  & Pick<LabParams, "trainScenes" | "testScenes" | "size">
+  & {
+    /** Whether the camera is drawn at 12 Hz. Default keyframes only. */
+    readonly sweeps?: boolean;
+  };
 
 /** What a world is drawn with. */
 type Drawing = Pick<
@@ -27,7 +32,7 @@ export interface WorldShare {
   readonly share: Share;
 }
 
-function scenesOf({ trainScenes, testScenes, size }: WorldSizes) {
+function scenesOf({ trainScenes, testScenes, size, sweeps }: WorldSizes) {
   const seeds = (start: number, count: number) =>
     Array.from({ length: count }, (_, i) => start + i);
   return {
@@ -35,6 +40,7 @@ function scenesOf({ trainScenes, testScenes, size }: WorldSizes) {
     val: seeds(SEEDS.val, Math.max(1, Math.round(testScenes / 10))),
     test: seeds(SEEDS.test, testScenes),
     size: [size, size] as const,
+    ...(sweeps ? { sweeps } : {}),
   };
 }
 

@@ -6,6 +6,12 @@
 
 export { type Bar, type BarOptions, barPlot } from "./bar_plot.ts";
 export {
+  type Bracket,
+  type BracketOptions,
+  bracketPlot,
+  type GroupedBar,
+} from "./bracket_plot.ts";
+export {
   type FrontierOptions,
   frontierPlot,
   type FrontierPoint,

@@ -3,9 +3,10 @@ import { join } from "@std/path";
 import { encodePng } from "../../formats/png.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Share } from "../latents.ts";
-import { drive, type DriveState, STEPS_PER_KEYFRAME } from "./driver.ts";
+import { drive, type DriveState } from "./driver.ts";
 import { frameScene } from "./frame.ts";
 import { renderFrames } from "./render.ts";
+import { cameraFrames, keyframesOf } from "./sweeps.ts";
 import { describe, makeWorld, type World } from "./world.ts";
 
 /** What is drawn. */
@@ -18,6 +19,8 @@ export interface DriveworldOptions {
   readonly test: readonly number[];
   /** Width and height of a frame in pixels. */
   readonly size: readonly [width: number, height: number];
+  /** Whether to draw the camera at 12 Hz, as nuScenes has it. */
+  readonly sweeps?: boolean;
   /**
    * Which share of the scenes to draw, if not all; the tables are then left to
    * a call that finds all scenes drawn.
@@ -78,12 +81,9 @@ function timeOf(seed: number, state: DriveState): number {
   return EPOCH + seed * SCENE_TIME + Math.round(state.time * 1e6);
 }
 
-function imagePath(seed: number, time: number): string {
-  return `samples/CAM_FRONT/${sceneName(seed)}__CAM_FRONT__${time}.png`;
-}
-
-function keyframesOf(states: readonly DriveState[]): DriveState[] {
-  return states.filter((_, i) => i % STEPS_PER_KEYFRAME === 0);
+function imagePath(seed: number, time: number, isKeyframe = true): string {
+  const folder = isKeyframe ? "samples" : "sweeps";
+  return `${folder}/CAM_FRONT/${sceneName(seed)}__CAM_FRONT__${time}.png`;
 }
 
 /**
@@ -152,12 +152,14 @@ async function writeScene(
   world: World,
   states: readonly DriveState[],
   size: readonly [number, number],
+  sweeps: boolean,
   check: () => void,
 ): Promise<void> {
   const { seed } = world;
   const frames: { path: string; state: DriveState }[] = [];
-  for (const state of keyframesOf(states)) {
-    const path = join(directory, imagePath(seed, timeOf(seed, state)));
+  for (const { state, isKeyframe } of cameraFrames(states, sweeps)) {
+    const time = timeOf(seed, state);
+    const path = join(directory, imagePath(seed, time, isKeyframe));
     if (!await exists(path)) frames.push({ path, state });
   }
   const [width, height] = size;
@@ -204,6 +206,7 @@ async function exists(path: string): Promise<boolean> {
 function tables(
   seeds: readonly number[],
   [width, height]: readonly [number, number],
+  sweeps: boolean,
 ): Record<string, Row[]> {
   const sensor = token("sensor");
   const calibrated = token("calibrated sensor");
@@ -247,10 +250,20 @@ function tables(
   };
   for (const seed of seeds) {
     const world = makeWorld(seed);
-    const frames = keyframesOf(drive(world));
+    const states = drive(world);
+    const frames = keyframesOf(states);
+    const camera = cameraFrames(states, sweeps);
     const scene = token(`scene ${seed}`);
-    const link = (kind: string, i: number) =>
-      i < 0 || i >= frames.length ? "" : token(`${kind} ${seed} ${i}`);
+    const link = (kind: string, i: number, count = frames.length) =>
+      i < 0 || i >= count ? "" : token(`${kind} ${seed} ${i}`);
+    /** Keyframes have the tokens that they have without sweeps. */
+    const frameToken = (i: number) => {
+      const frame = camera[i];
+      if (frame === undefined) return "";
+      return frame.isKeyframe
+        ? link("frame", frame.keyframe)
+        : link("sweep", i, camera.length);
+    };
     rows.scene?.push({
       token: scene,
       log_token: log,
@@ -275,19 +288,22 @@ function tables(
         next: link("sample", i + 1),
         scene_token: scene,
       });
+    }
+    for (const [i, { state, keyframe, isKeyframe }] of camera.entries()) {
+      const timestamp = timeOf(seed, state);
       rows.sample_data?.push({
-        token: link("frame", i),
-        sample_token: link("sample", i),
-        ego_pose_token: link("pose", i),
+        token: frameToken(i),
+        sample_token: link("sample", keyframe),
+        ego_pose_token: link("pose", keyframe),
         calibrated_sensor_token: calibrated,
         timestamp,
         fileformat: "png",
-        is_key_frame: true,
+        is_key_frame: isKeyframe,
         height,
         width,
-        filename: imagePath(seed, timestamp),
-        prev: link("frame", i - 1),
-        next: link("frame", i + 1),
+        filename: imagePath(seed, timestamp, isKeyframe),
+        prev: frameToken(i - 1),
+        next: frameToken(i + 1),
       });
     }
   }
@@ -315,7 +331,7 @@ export async function writeDriveworld(
   directory: string,
   options: DriveworldOptions,
 ): Promise<void> {
-  const { train, val, test, size } = options;
+  const { train, val, test, size, sweeps = false } = options;
   const seeds = [...train, ...val, ...test].toSorted((a, b) => a - b);
   if (new Set(seeds).size !== seeds.length) {
     throw new RangeError(
@@ -332,7 +348,14 @@ export async function writeDriveworld(
       `Cannot draw ${seeds.length} scenes of ${width}x${height} up to seed ${last}: it needs at least one seed, integers from 0 to ${LARGEST_SEED}, and frames of at least 8x8 pixels`,
     );
   }
-  const marker = JSON.stringify({ version: VERSION, size, train, val, test });
+  const marker = JSON.stringify({
+    version: VERSION,
+    size,
+    train,
+    val,
+    test,
+    ...(sweeps ? { sweeps } : {}),
+  });
   const markerPath = join(directory, "driveworld.json");
   const begunPath = join(directory, "driveworld.begun.json");
   await Deno.mkdir(directory, { recursive: true });
@@ -359,7 +382,9 @@ export async function writeDriveworld(
   const partial = `${begunPath}.${share.index}.partial`;
   await Deno.writeTextFile(partial, marker);
   await Deno.rename(partial, begunPath);
-  for (const folder of ["samples/CAM_FRONT", "can_bus", TABLES]) {
+  const folders = ["samples/CAM_FRONT", "can_bus", TABLES];
+  if (sweeps) folders.push("sweeps/CAM_FRONT");
+  for (const folder of folders) {
     await Deno.mkdir(join(directory, folder), { recursive: true });
   }
   const own = seeds.filter((_, i) => i % share.of === share.index);
@@ -374,12 +399,13 @@ export async function writeDriveworld(
   for (const seed of missing) {
     check();
     const world = makeWorld(seed);
-    await writeScene(gpu, directory, world, drive(world), size, check);
+    const states = drive(world);
+    await writeScene(gpu, directory, world, states, size, sweeps, check);
     progress(++done, own.length);
   }
   if (share.of > 1) return;
   check();
-  for (const [name, rows] of Object.entries(tables(seeds, size))) {
+  for (const [name, rows] of Object.entries(tables(seeds, size, sweeps))) {
     await writeJson(join(directory, TABLES, `${name}.json`), rows);
   }
   const names = (part: readonly number[]) =>
