@@ -77,3 +77,18 @@ Deno.test("sourcesOf refuses a module of elsewhere", async () => {
     "Cannot digest the sources of tests/experiments/sources_test.ts",
   );
 });
+
+Deno.test("whoever makes artifacts in the lab says by which module", async () => {
+  const folder = `${root}core/lab`;
+  let makers = 0;
+  for await (const { name } of Deno.readDir(folder)) {
+    if (name === "lab.ts") continue; // adds its own to those of others
+    const text = await Deno.readTextFile(`${folder}/${name}`);
+    for (const { index } of text.matchAll(/artifacts\.make\(/g)) {
+      makers++;
+      const call = text.slice(index, index + 300);
+      assert(call.includes("by: [import.meta.url"), `${name}: ${call}`);
+    }
+  }
+  assert(makers > 0);
+});
