@@ -129,13 +129,9 @@ export async function inverseResponses(
     line.update({ done: i, total: some.length });
     // As many targets and recorded actions as values of the grid.
     const own = Array.from({ length: count }, (_, k) => i * count + k);
-    const columns = [grid, targets].map(async (made) =>
-      profiles(await decode(made.at(own, horizon - 1)), layout, "horizontal")
-    );
-    const [swept, held] = await Promise.all(columns) as [
-      Float64Array[],
-      Float64Array[],
-    ];
+    const columns = async (made: Futures) =>
+      profiles(await decode(made.at(own, horizon - 1)), layout, "horizontal");
+    const [swept, held] = [await columns(grid), await columns(targets)];
     const from = swept[Math.floor(count / 2)]!;
     const responses = (of: (to: Float64Array) => number) => ({
       grid: swept.map(of),

@@ -68,7 +68,7 @@ function filesOf(
   { sets, windows, rows }: JumpFound,
 ): Record<string, DataFile> {
   return Object.fromEntries(sets.map(({ name, part, windows: own }) => [
-    `motion-${name}`,
+    `windows-${name}`,
     jumpFile(rows[name]!, own.map((i) => windows[part][i]!)),
   ]));
 }

@@ -52,8 +52,8 @@ export type JumpSource = KnownSource | JumpChainSource | PassSource;
 /** Parts of the dataset whose windows are measured. */
 export type JumpPart = "test" | "whole";
 
-/** Windows of the published sets: of the first scene, of two, mined. */
-const PUBLISHED = { first: 24, consecutive: 30, mined: 30 } as const;
+/** Share of the consecutive windows that the first scene has: 24 of 30. */
+const OF_FIRST = 0.8;
 
 /** Some windows, by a name. */
 export interface JumpSet {
@@ -71,14 +71,20 @@ export interface JumpSet {
  * at horizon 16.
  *
  * @param windows scene after scene, in the order of time
+ * @param count how many, four fifths of them of the first scene
  */
-export function consecutiveWindows(windows: readonly LabWindow[]): LabWindow[] {
+export function consecutiveWindows(
+  windows: readonly LabWindow[],
+  count = 30,
+): LabWindow[] {
   const [first = "", second = ""] = new Set(windows.map(({ scene }) => scene));
   const of = (scene: string) =>
     windows.filter((window) => window.scene === scene);
-  const start = of(first).slice(0, PUBLISHED.first);
-  const rest = PUBLISHED.consecutive - PUBLISHED.first;
-  return [...start, ...of(second).slice(0, rest)];
+  const start = Math.round(OF_FIRST * count);
+  return [
+    ...of(first).slice(0, start),
+    ...of(second).slice(0, count - start),
+  ];
 }
 
 /**
@@ -89,10 +95,12 @@ export function consecutiveWindows(windows: readonly LabWindow[]): LabWindow[] {
  *
  * @param part windows and latents
  * @param horizon H
+ * @param count how many
  */
 export function minedWindows(
   { windows, latents }: Pick<Part, "windows" | "latents">,
   horizon: number,
+  count = 30,
 ): LabWindow[] {
   const motion = (row: number) => {
     const [from, to] = [row, row + horizon]
@@ -101,7 +109,7 @@ export function minedWindows(
   };
   return windows.map((window) => ({ window, motion: motion(window.row) }))
     .toSorted((a, b) => b.motion - a.motion)
-    .slice(0, PUBLISHED.mined)
+    .slice(0, count)
     .map(({ window }) => window);
 }
 
@@ -116,15 +124,15 @@ const WHOLE = new WeakMap<Lab, Promise<readonly LabWindow[]>>();
  * @param name of the part
  */
 export async function jumpWindows(
-  lab: Lab,
+  lab: Lab<JumpLabParams>,
   name: JumpPart,
 ): Promise<readonly LabWindow[]> {
   if (name === "test") return (await lab.part(name)).windows;
   const list = async () => {
     const part = await lab.part(name);
     return [
-      ...consecutiveWindows(part.windows),
-      ...minedWindows(part, lab.params.horizon),
+      ...consecutiveWindows(part.windows, lab.params.jumpSetWindows),
+      ...minedWindows(part, lab.params.horizon, lab.params.jumpSetWindows),
     ];
   };
   const known = WHOLE.get(lab) ?? list();
@@ -138,11 +146,13 @@ export async function jumpWindows(
  * @param test windows of the test part
  * @param whole windows measured of the whole scenes
  * @param split how many of these are the consecutive ones
+ * @param count most windows of one a scene
  */
 export function jumpSets(
   test: readonly LabWindow[],
   whole: readonly LabWindow[],
   split: number,
+  count = 30,
 ): JumpSet[] {
   const first = new Map<string, number>();
   for (const [i, { scene }] of test.entries()) {
@@ -155,7 +165,7 @@ export function jumpSets(
     {
       name: "scenes30",
       part: "test",
-      windows: [...first.values()].slice(0, PUBLISHED.consecutive),
+      windows: [...first.values()].slice(0, count),
     },
     { name: "all", part: "test", windows: [...test.keys()] },
   ];

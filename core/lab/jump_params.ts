@@ -35,6 +35,9 @@ export const jumpShape = {
   jumpMoments: z.int().min(2).describe(
     "training anchors that the jump model's normalization is measured on",
   ),
+  jumpSetWindows: z.int().min(2).describe(
+    "windows of a set: those of two scenes, those that move most, one a scene",
+  ),
   jumpDdimSteps: z.int().min(1).refine(
     (steps) => 1000 % steps === 0,
     "it needs a divisor of 1000",
@@ -99,6 +102,7 @@ export const jumpPresets: Readonly<
     jumpResidual: 1,
     jumpOwnAnchors: 0,
     jumpMoments: 100,
+    jumpSetWindows: 5,
     jumpDdimSteps: 5,
   },
   demo: {
@@ -116,6 +120,7 @@ export const jumpPresets: Readonly<
     jumpResidual: 1,
     jumpOwnAnchors: 0,
     jumpMoments: 2000,
+    jumpSetWindows: 30,
     jumpDdimSteps: 25,
   },
   paper: {
@@ -133,6 +138,7 @@ export const jumpPresets: Readonly<
     jumpResidual: 1, // published code
     jumpOwnAnchors: 0, // Section 4.5: teacher forcing
     jumpMoments: 2000, // published code
+    jumpSetWindows: 30, // published code
     jumpDdimSteps: 25, // published code
   },
 };

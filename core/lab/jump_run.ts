@@ -268,8 +268,16 @@ export async function runJumps(
     whole: await jumpWindows(lab, "whole"),
     test: await jumpWindows(lab, "test"),
   };
-  const published = consecutiveWindows((await lab.part("whole")).windows);
-  const sets = jumpSets(windows.test, windows.whole, published.length);
+  const published = consecutiveWindows(
+    (await lab.part("whole")).windows,
+    params.jumpSetWindows,
+  );
+  const sets = jumpSets(
+    windows.test,
+    windows.whole,
+    published.length,
+    params.jumpSetWindows,
+  );
   const modes = ["diffusion", "direct"] as const;
   await train(
     pairs.flatMap((pair) => modes.map((mode) => ({ ...pair, mode }))),
