@@ -156,7 +156,7 @@ export class EncoderBench<P extends BenchParams = BenchParams>
 
   #world(): Promise<string> {
     const { context } = this;
-    const params = { ...context.params, sweeps: true };
+    const params = { ...context.params, sceneSweeps: true };
     return drawnWorld({ ...context, params }, async (folder) => {
       const { lanes } = context;
       const of = 2 * (lanes?.count ?? 1);
@@ -181,7 +181,7 @@ export class EncoderBench<P extends BenchParams = BenchParams>
   async draw({ folder, share }: WorldShare): Promise<void> {
     const { gpu, params, context: { interrupt, progress } } = this;
     const line = progress("draw");
-    await drawScenes(gpu, folder, { ...params, sweeps: true }, {
+    await drawScenes(gpu, folder, { ...params, sceneSweeps: true }, {
       share,
       progress: (done, total) => line.update({ done, total }),
       check: () => interrupt.check(),

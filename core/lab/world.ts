@@ -15,7 +15,7 @@ export type WorldSizes =
   & Pick<LabParams, "trainScenes" | "testScenes" | "size">
   & {
     /** Whether the camera is drawn at 12 Hz. Default keyframes only. */
-    readonly sweeps?: boolean;
+    readonly sceneSweeps?: boolean;
   };
 
 /** What a world is drawn with. */
@@ -32,7 +32,7 @@ export interface WorldShare {
   readonly share: Share;
 }
 
-function scenesOf({ trainScenes, testScenes, size, sweeps }: WorldSizes) {
+function scenesOf({ trainScenes, testScenes, size, sceneSweeps }: WorldSizes) {
   const seeds = (start: number, count: number) =>
     Array.from({ length: count }, (_, i) => start + i);
   return {
@@ -40,7 +40,7 @@ function scenesOf({ trainScenes, testScenes, size, sweeps }: WorldSizes) {
     val: seeds(SEEDS.val, Math.max(1, Math.round(testScenes / 10))),
     test: seeds(SEEDS.test, testScenes),
     size: [size, size] as const,
-    ...(sweeps ? { sweeps } : {}),
+    ...(sceneSweeps ? { sweeps: true } : {}),
   };
 }
 
