@@ -96,7 +96,7 @@ function claimsOf(
     ),
     claim(
       "single",
-      "Single-pass models capture less than half of the motion, by the protocol of Figure 6",
+      "Direct regression, a single pass, captures less than half of the motion by the protocol of Figure 6",
       share(direct, "low"),
       below(0.5),
       MOTION_CLAIMS.single,

@@ -13,7 +13,8 @@ import type { PointScores } from "./metrics.ts";
 import { type ModelSpec, training } from "./models.ts";
 import type { MotionPoint } from "./motion_run.ts";
 import { motionFutures, type MotionSource } from "./motion_sources.ts";
-import { modelOf, type PairSpec } from "./pair.ts";
+import { modelOf, pairFutures, type PairSpec } from "./pair.ts";
+import { pairColumns } from "./pair_scores.ts";
 import { labParams } from "./params.ts";
 import { averagePoint } from "./tables.ts";
 
@@ -117,11 +118,11 @@ export function finetunePoints(
   ];
 }
 
-/** Sources by the name that columns have them under. */
-type Scored = Readonly<Record<string, MotionSource>>;
-
 /** Measures points at the last step, as the frontier does. */
-async function scored(lab: Lab, sources: Scored): Promise<Columns> {
+async function scored(
+  lab: Lab,
+  sources: Readonly<Record<string, MotionSource>>,
+): Promise<Columns> {
   const step = lab.params.horizon - 1;
   using opened = new DisposableStack();
   const points: Record<
@@ -153,54 +154,47 @@ async function scored(lab: Lab, sources: Scored): Promise<Columns> {
 export interface ScoredStage {
   /** Which pair. */
   readonly of: PairSpec;
-  /** Which of its diffusion models; what is no diffusion if absent. */
-  readonly stage?: FinetuneStage;
-}
-
-function sourcesOf(
-  params: FinetuneParams,
-  { of, stage }: ScoredStage,
-): Scored {
-  const kind = "model";
-  if (stage === undefined) {
-    const direct = { kind, model: modelOf(of, "direct") } as const;
-    return { direct, copy: { kind: "copy" }, real: { kind: "real" } };
-  }
-  const model = finetuned(params, of, stage);
-  return {
-    raw: { kind, model },
-    calibrated: { kind, model, calibrated: true },
-  };
+  /** Which of its diffusion models. */
+  readonly stage: FinetuneStage;
 }
 
 /**
- * Finds what was measured of a model's samples, or measures it.
+ * Finds what was measured of a model's samples, or measures it: of the model
+ * before, what the frontier measures, which is direct regression and the rest,
+ * too.
  *
  * @param lab windows, networks and parameters
  * @param which model
+ * @returns points `raw` and `calibrated`, and those of the frontier
  * @throws {Interrupted} if it was asked to stop
  */
-export function stageColumns(
+export async function stageColumns(
   lab: Lab<FinetuneParams>,
-  which: ScoredStage,
+  { of, stage }: ScoredStage,
 ): Promise<Columns> {
-  return scored(lab, sourcesOf(lab.params, which));
+  if (stage === "before") {
+    using pair = await pairFutures(lab, of);
+    return await pairColumns(lab, pair, lab.params.horizon - 1);
+  }
+  const model = finetuned(lab.params, of, stage);
+  const kind = "model";
+  return await scored(lab, {
+    raw: { kind, model },
+    calibrated: { kind, model, calibrated: true },
+  });
 }
 
 /** Stage of an experiment that fine-tunes. */
 export const finetuneStages = {
-  /** Scores samples of a model, or what is no diffusion, by name in tables. */
+  /** Scores samples of a model, by the names of its points. */
   async score(
     lab: Lab<FinetuneParams>,
     which: ScoredStage,
   ): Promise<Readonly<Record<string, PointScores>>> {
     const { of: { seed }, stage } = which;
-    const { points } = await scoresOf(
-      lab,
-      await stageColumns(lab, which),
-      seed,
-    );
-    if (stage === undefined) return points;
+    const measured = await stageColumns(lab, which);
+    const { points } = await scoresOf(lab, measured, seed);
+    if (stage === "before") return points;
     const [raw, calibrated] = STAGE_POINTS[stage];
     return { [raw]: points.raw!, [calibrated]: points.calibrated! };
   },
@@ -218,7 +212,7 @@ export const FRONTIER_POINTS: Readonly<Record<string, string>> = {
     ),
   ),
   copy: "Copy of the present",
-  real: "Real latents decoded (ceiling)",
+  ceiling: "Real latents decoded (ceiling)",
 };
 
 /**
@@ -232,13 +226,10 @@ export async function scoreStages(
   { each }: Pick<LabRun<FinetuneParams, typeof finetuneStages>, "each">,
   pairs: readonly PairSpec[],
 ): Promise<Record<string, PointScores>> {
-  const cases = pairs.flatMap((of): ScoredStage[] => [
-    ...STAGES.map((stage) => ({ of, stage })),
-    { of },
-  ]);
+  const cases = pairs.flatMap((of) => STAGES.map((stage) => ({ of, stage })));
   const scores = await each("score", cases, {
     title: "decode and score",
-    label: ({ stage }) => stage ?? "no diffusion",
+    label: ({ stage }) => TITLES[stage],
   });
   const all = Map.groupBy(
     scores.flatMap((one) => Object.entries(one)),

@@ -84,10 +84,10 @@ Deno.test("motion goes on where it was killed, and ends with all sets and protoc
     other.findings.claims.map(({ id, verdict }) => `${id} ${verdict}`),
     ["low", "shift", "direction", "kid"].map((id) => `${id} not tested`),
   );
-  // Direct and diffusion of before, and two fine-tuned ones; no MLP.
+  // Those of the frontier, and two fine-tuned ones.
   const added = other.models.filter((name) => !motion.models.includes(name));
   assertEquals([motion.models.length, added.length], [3, 2]);
-  assertEquals(other.models.length, 4);
+  assertEquals(other.models.length, 5);
   const { tables } = await outcomeOf(finetune);
   assertEquals(tables["gains.csv"]!.trim().split("\n").length, 1 + 10);
   assertEquals(
