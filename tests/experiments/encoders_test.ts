@@ -169,5 +169,8 @@ Deno.test("encoders refuse folders that exclude each other, an empty one, and th
   assertMatch(empty.stderr, /it has no ENCODER\.npz/);
   const paper = await finish(start("refused", "--preset", "paper"));
   assertEquals(paper.code, 1);
-  assertMatch(paper.stderr, /it needs --data DIR .*--weights DIR with vjepa2_vitl\.safetensors/);
+  assertMatch(
+    paper.stderr,
+    /it needs --data DIR .*--weights DIR with vjepa2_vitl\.safetensors/,
+  );
 });
