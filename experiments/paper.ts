@@ -271,6 +271,342 @@ export const ACTION_USE: Readonly<Record<string, PublishedMetric>> = {
   },
 };
 
+/**
+ * Failure modes at the last of 16 steps, 48 windows: sharpness as the variance
+ * of the Laplacian over that of decoded real latents, which Section 5.6 calls
+ * twice the deviation. Spread and offset are of latent channels: spread of 150
+ * windows, the offset 0.07 at most, in units of a latent.
+ */
+export const FAILURE_TABLE: Readonly<Record<string, PublishedMetric>> = {
+  sharpness: {
+    published: { direct: 0.447, raw: 1.926 },
+    where: "Section 5.6; published data",
+  },
+  ...Object.fromEntries(
+    [2.48, 2.41, 2.8, 2.65].map((raw, c) => [
+      `spread${c}`,
+      { published: { raw }, where: "published data" },
+    ]),
+  ),
+};
+
+/**
+ * Eight samples of each of 48 windows at the last of 16 steps: latents of 4,096
+ * values.
+ */
+export const SAMPLE_TABLE: Readonly<Record<string, PublishedMetric>> = {
+  diversity: {
+    published: { raw: 44.8046, real: DIVERSITY_REAL },
+    where: "published data",
+  },
+  cosSim: {
+    published: { direct: 0.4408, raw: 0.1874 },
+    where: "published data",
+  },
+  bestCosSim: { published: { raw: 0.2037 }, where: "published data" },
+};
+
+/** Distances to the nearest of 4,000 training latents; no test of copies. */
+export const MEMORY_TABLE: Readonly<Record<string, PublishedMetric>> = {
+  "latents-distance": {
+    published: { direct: 37.2, raw: 120.9 },
+    where: "Section 8; published data",
+  },
+};
+
+/** Of the tables above, and what follows from them. */
+export const FAILURES = {
+  /** Sharpness of direct regression over that of what happened. */
+  blur: { value: 0.447, where: "Section 5.6; published data" },
+  /** That of raw samples. */
+  grain: { value: 1.926, where: "Section 5.6; published data" },
+  /** Spread of raw samples in the channel where it is least. */
+  dispersion: { value: 2.41, where: "published data" },
+  /** Diversity of raw samples over that of real futures. */
+  diversity: { value: 0.7575, where: "derived from the published data" },
+  /** CosSim of the best of 8 raw samples less their mean. */
+  best: { value: 0.0163, where: "derived from the published data" },
+  /** CosSim of direct regression less that of the best of 8. */
+  direct: { value: 0.2371, where: "derived from the published data" },
+} as const;
+
+const ROLLOUT_WHERE = "published data, 120 windows";
+
+/** Roll-outs of two chunks of 16 steps, by chunk and metric. */
+export const ROLLOUT_TABLES: Readonly<
+  Record<number, Readonly<Record<string, PublishedMetric>>>
+> = {
+  1: {
+    fid: {
+      published: { direct: 373.32, raw: 345.22, augmented: 345.87 },
+      where: ROLLOUT_WHERE,
+    },
+    cosSim: { published: { direct: 0.46, raw: 0.2457 }, where: ROLLOUT_WHERE },
+  },
+  2: {
+    fid: {
+      published: {
+        direct: 409.02,
+        directReprojected: 391.33,
+        raw: 442.91,
+        rawReprojected: 451.51,
+        augmented: 443.15,
+      },
+      where: ROLLOUT_WHERE,
+    },
+    cosSim: {
+      published: { direct: 0.4107, raw: 0.1492 },
+      where: ROLLOUT_WHERE,
+    },
+  },
+};
+
+/** What follows from {@linkcode ROLLOUT_TABLES}. */
+export const ROLLOUT = {
+  /** Rise of FID from the first chunk to the second, direct. */
+  fidDirect: { value: 35.7, where: ROLLOUT_WHERE },
+  /** The same, raw diffusion. */
+  fidRaw: { value: 97.69, where: ROLLOUT_WHERE },
+  /** Change of CosSim, direct. */
+  cosDirect: { value: -0.0493, where: ROLLOUT_WHERE },
+  /** The same, raw diffusion. */
+  cosRaw: { value: -0.0965, where: ROLLOUT_WHERE },
+  /** FID of the second chunk that re-projection takes away, direct. */
+  reprojectDirect: { value: 17.69, where: ROLLOUT_WHERE },
+  /** The same, raw diffusion. */
+  reprojectRaw: { value: -8.6, where: ROLLOUT_WHERE },
+  /** FID of the second chunk trained with noise on the present, over that without. */
+  augmented: { value: 1.0005, where: ROLLOUT_WHERE },
+} as const;
+
+const JUMP_WHERE = "Section 5.4, Figure 8; all but the first row: its data";
+
+/**
+ * Motion of the jump model and of others by its own protocol, by set of windows:
+ * the published 30, which are of two scenes, and the 30 that move most.
+ */
+export const JUMP_MOTION: Readonly<
+  Record<string, Readonly<Record<string, PublishedMetric>>>
+> = {
+  consecutive: {
+    low: {
+      published: {
+        jump: 1.020,
+        forced: 0.996,
+        directLast: 0.998,
+        sampled: 0.816,
+        noised: 0.688,
+      },
+      where: JUMP_WHERE,
+    },
+    direction: {
+      published: {
+        jump: 0.482,
+        forced: 0.400,
+        directLast: 0.407,
+        sampled: 0.210,
+        noised: 0.031,
+      },
+      where: JUMP_WHERE,
+    },
+    displacement: {
+      published: {
+        jump: 0.824,
+        forced: 1.403,
+        directLast: 2.756,
+        sampled: 0.269,
+        noised: 0.018,
+      },
+      where: JUMP_WHERE,
+    },
+  },
+  mined: {
+    low: { published: { jump: 0.508 }, where: "published data" },
+    direction: { published: { jump: 0.273 }, where: "published data" },
+    displacement: { published: { jump: 0.439 }, where: "published data" },
+  },
+};
+
+/** What the text says of the jump model. */
+export const JUMP = {
+  /** Low-frequency motion over the real one, 30 windows of two scenes. */
+  low: { value: 1.02, where: "Abstract, Section 5.4" },
+  /** Mean direction there. */
+  direction: { value: 0.48, where: "Section 5.4" },
+  /** Low-frequency motion of direct regression by the same protocol. */
+  single: { value: 0.998, where: "published data; less than half: Abstract" },
+  /** Jumps less direct regression, both by the jump model's protocol. */
+  gap: { value: 0.022, where: "derived from the published data" },
+  /** Low-frequency motion where latents change most. */
+  mined: { value: 0.508, where: "published data" },
+  /** Direction of jumps less that of jumps by diffusion. */
+  diffusion: { value: 0.272, where: "derived from the published data" },
+} as const;
+
+const INVERSE_WHERE = "Section 5.5, inverse control, and its data";
+
+/**
+ * Inverse control: error of four held-out steerings, over that of a guess, R2 of
+ * the line and rank correlation, each model on the scenes of 30 that shift: 16
+ * of diffusion, 29 of direct regression. `all`, with the others as guesses,
+ * follows from these.
+ */
+export const INVERSE_TABLE: Readonly<Record<string, PublishedMetric>> = {
+  error: {
+    published: { "diffusion-1": 0.1093, direct: 0.2022 },
+    where: INVERSE_WHERE,
+  },
+  ratio: {
+    published: { "diffusion-1": 0.671, direct: 1.242 },
+    where: INVERSE_WHERE,
+  },
+  r2: {
+    published: { "diffusion-1": 0.672, direct: 0.318 },
+    where: "published data",
+  },
+  rho: {
+    published: { "diffusion-1": 0.816, direct: -0.112 },
+    where: "published data",
+  },
+  all: {
+    published: { "diffusion-1": 0.1343, direct: 0.2009 },
+    where: "derived from the published data",
+  },
+};
+
+/** What the text says of inverse control: errors over that of a guess. */
+export const INVERSE = {
+  /** Diffusion, 16 of 30 scenes. */
+  diffusion: { value: 0.671, where: INVERSE_WHERE },
+  /** Direct regression, 29 of 30 scenes. */
+  direct: { value: 1.242, where: INVERSE_WHERE },
+  /** Diffusion, all 30, those that do not shift as guesses. */
+  all: { value: 0.825, where: "derived from the published data" },
+} as const;
+
+const MOTION_WHERE = "Section 5.4, Figure 6, and its data";
+
+/** Motion over the real one, of one set of windows. */
+function motionOf(
+  direct: readonly number[],
+  raw: readonly number[],
+  tuned?: readonly number[],
+): Readonly<Record<string, PublishedMetric>> {
+  const columns = ["low", "high", "shift", "direction", "residual", "total"];
+  return Object.fromEntries(columns.map((column, i) => [column, {
+    published: {
+      direct: direct[i]!,
+      raw: raw[i]!,
+      ...(tuned === undefined ? {} : { tuned: tuned[i]! }),
+    },
+    where: MOTION_WHERE,
+  }]));
+}
+
+/**
+ * Motion by set of windows: low- and high-frequency change, displacement and
+ * change in all as ratios of means to the real motion over 15 pairs of frames;
+ * mean direction, and the residual of the last latents. Figure 6 has the first
+ * two of 40 scenes; the text, 5.4, has the displacement; the rest, the quarter
+ * that moves most, and the fine-tuned model are in the published data.
+ */
+export const MOTION: Readonly<
+  Record<string, Readonly<Record<string, PublishedMetric>>>
+> = {
+  first40: motionOf(
+    [0.564, 0.133, 0.622, 0.223, 0.6709, 0.317],
+    [0.439, 0.980, 0, 0, 1.3609, 0.810],
+    [0.423, 0.960, 0, 0, 1.4736, 0.792],
+  ),
+  fast40: motionOf(
+    [0.470, 0.125, 0.601, 0.293, 0.7281, 0.311],
+    [0.312, 0.829, 0, 0, 1.4673, 0.618],
+  ),
+  all: {
+    leaps: {
+      published: { direct: 0.448, raw: 0.754 },
+      where: "published data",
+    },
+  },
+};
+
+/**
+ * Low-frequency motion by protocol: that of Figure 6, and that of the jump
+ * model, on 30 windows of two scenes, against the direct model's raw weights.
+ */
+export const MOTION_PROTOCOLS: Readonly<Record<string, PublishedMetric>> = {
+  figure6: {
+    published: { direct: 0.564, raw: 0.439 },
+    where: "Section 5.4, Figure 6",
+  },
+  jump: {
+    published: { jump: 1.020, directLast: 0.998 },
+    where: "Abstract, Section 5.4; direct: published data",
+  },
+  direction: {
+    published: { jump: 0.482, directLast: 0.407 },
+    where: "Section 5.4",
+  },
+};
+
+/** What the text says of motion. */
+export const MOTION_CLAIMS = {
+  /** High-frequency change of diffusion. */
+  texture: { value: 0.980, where: "Section 5.4, Figure 6" },
+  /** Displacement of diffusion. */
+  displacement: { value: 0, where: "Section 5.4" },
+  /** High-frequency change of direct regression. */
+  blur: { value: 0.133, where: "Section 5.4, Figure 6" },
+  /** Low-frequency change of direct less that of diffusion. */
+  gap: { value: 0.125, where: "Section 5.4, Figure 6" },
+  /** Mean direction of direct regression. */
+  direction: { value: 0.223, where: "published data" },
+  /** Most of the motion that single-pass models are said to have. */
+  single: { value: 0.5, where: "Abstract" },
+  /** The two protocols of direct regression: 0.998 less 0.564. */
+  protocols: { value: 0.434, where: "derived from the published data" },
+} as const;
+
+/**
+ * The frontier of the motion-targeted fine-tuning, 150 windows, t+16: 30 epochs
+ * from the trained model. Its calibrated samples have the oracle's calibration;
+ * those of the model it begins with are of Table 2.
+ */
+export const FINETUNE: Readonly<Record<string, PublishedMetric>> = {
+  kid: {
+    published: {
+      direct: 0.37485,
+      raw: 0.29351,
+      calibrated: 0.07823,
+      tuned: 0.32463,
+      tunedCalibrated: 0.08116,
+    },
+    where: "Table 2; fine-tuned: published data",
+  },
+  fid: {
+    published: {
+      direct: 370.77,
+      raw: 341.87,
+      calibrated: 162.50,
+      tuned: 359.0,
+      tunedCalibrated: 167.1,
+    },
+    where: "Table 2; fine-tuned: published data",
+  },
+};
+
+/** What the paper's fine-tuning gains, without a control. */
+export const FINETUNE_GAINS = {
+  /** Low-frequency share, 0.423 less 0.439. */
+  low: { value: -0.016, where: "derived from the published data" },
+  /** Displacement over the real one, 0 and 0. */
+  shift: { value: 0, where: "published data" },
+  /** Mean direction, 0 and 0. */
+  direction: { value: 0, where: "published data" },
+  /** KID of calibrated samples, 0.07823 less 0.08116. */
+  kid: { value: -0.0029, where: "derived from Table 2 and the published data" },
+} as const;
+
 /** Errors of the probes on 150 test scenes: Table 1, by what encoders are. */
 export const TABLE_1 = {
   temporal: { steer: 0.058, accel: 0.055 },

@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { digestMakers } from "../core/experiment/artifact.ts";
 import { dirname, fromFileUrl, join, relative } from "@std/path";
 
 const root = fromFileUrl(new URL("..", import.meta.url));
@@ -250,23 +249,4 @@ Deno.test("experiments are one short file each, wire what rooms hold, and do not
     }
   }
   assertEquals(faults, []);
-});
-
-Deno.test("what artifacts leave out of their digest decides none of their bytes", async () => {
-  const imports = await readImports(["core"]);
-  const all = Object.fromEntries(
-    imports.flatMap(({ from, to }) => [[from, "1"], [to, "1"]]),
-  );
-  const digest = digestMakers(all);
-  const counts = (path: string) =>
-    digestMakers({ ...all, [path]: "2" }) !== digest;
-  // Digests of specifications, and numbers in sentences.
-  const isHarmless = (path: string) =>
-    path.startsWith("core/experiment/") || path === "core/report/table.ts";
-  const faults = imports.filter(({ from, to, isType }) =>
-    !isType && roomOf(from) !== "core/experiment" && counts(from) &&
-    to.startsWith("core/") && !counts(to) && !isHarmless(to)
-  ).map(({ from, to }) => `${from} imports ${to}`);
-  assertEquals(faults, []);
-  assert(counts("core/lab/models.ts") && !counts("core/lab/metrics.ts"));
 });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { severalAtOnce } from "../formats/several.ts";
 import { isWholeJpeg, jpegMarkers } from "../formats/jpeg.ts";
 
 /** What can be wrong with an image file. */
@@ -115,19 +116,13 @@ export async function imageFaults(
   paths: readonly string[],
   progress?: (done: number, total: number) => void,
 ): Promise<(ImageFault | undefined)[]> {
-  const faults: (ImageFault | undefined)[] = new Array(paths.length);
-  let next = 0;
   let done = 0;
-  const work = async (): Promise<void> => {
-    while (next < paths.length) {
-      const i = next++;
-      faults[i] = await imageFault(paths[i]!); // i < length
-      done++;
-      if (done % 256 === 0 || done === paths.length) {
-        progress?.(done, paths.length);
-      }
+  return await severalAtOnce(paths, async (path) => {
+    const fault = await imageFault(path);
+    done++;
+    if (done % 256 === 0 || done === paths.length) {
+      progress?.(done, paths.length);
     }
-  };
-  await Promise.all(Array.from({ length: 16 }, work));
-  return faults;
+    return fault;
+  });
 }

@@ -2,6 +2,7 @@ import { join } from "@std/path";
 import { digestFile } from "../formats/digest.ts";
 import type { Image } from "../formats/image.ts";
 import { readNpz } from "../formats/npy.ts";
+import { severalAtOnce } from "../formats/several.ts";
 import { createHash } from "node:crypto";
 import { fitFrame, type FrameOptions } from "./frame_job.ts";
 import { FrameLoader } from "./frames.ts";
@@ -146,9 +147,6 @@ async function openFolder(
   };
 }
 
-/** Files that are digested at once. */
-const DIGESTED_AT_ONCE = 16;
-
 /**
  * Digests names and content: times and sizes do not tell one file from
  * another that took its place. A file that cannot be read counts as such.
@@ -159,15 +157,11 @@ async function digestFiles(
   clip: number,
 ): Promise<string> {
   const hash = createHash("sha256").update(`${clip}\n`);
-  for (let i = 0; i < names.length; i += DIGESTED_AT_ONCE) {
-    const some = names.slice(i, i + DIGESTED_AT_ONCE);
-    const digests = await Promise.all(
-      some.map((name) =>
-        digestFile(join(folder, name)).catch(() => "unreadable")
-      ),
-    );
-    some.forEach((name, k) => hash.update(`${name}\n${digests[k]}\n`));
-  }
+  const digests = await severalAtOnce(
+    names,
+    (name) => digestFile(join(folder, name)).catch(() => "unreadable"),
+  );
+  names.forEach((name, i) => hash.update(`${name}\n${digests[i]}\n`));
   return hash.digest("hex");
 }
 

@@ -212,6 +212,17 @@ export function normalizeAction(
 }
 
 /**
+ * Gives normalized actions of fixed scaling their units back.
+ *
+ * @param action normalized; what was clipped stays so
+ */
+export function measuredAction(
+  { steer, accel }: Action,
+): { readonly steerRad: number; readonly accelMps2: number } {
+  return { steerRad: steer * FIXED_STEER, accelMps2: accel * FIXED_ACCEL };
+}
+
+/**
  * Measures mean and standard deviation of the raw actions of scenes.
  *
  * @param scenes the training scenes

@@ -29,6 +29,7 @@ import { type ArtifactUser, noteUse } from "./artifact_list.ts";
 import type { InterruptState } from "./interrupt.ts";
 import { Lock } from "./lock.ts";
 import { readJson } from "./run_directory.ts";
+import { digestModules, type Sources } from "./sources.ts";
 
 export { type ArtifactRecord, type ArtifactSpec, CorruptedArtifact };
 
@@ -90,8 +91,8 @@ export interface MakeOptions {
 export interface ArtifactsOptions {
   /** Folder of artifacts. Default `data/artifacts`. */
   readonly root?: string;
-  /** Digest of the sources, see {@linkcode digestMakers}. */
-  readonly sources: string;
+  /** Sources of the project, those of makers decide digests. */
+  readonly sources: Sources;
   /** The command, as it can be typed again. */
   readonly command: string;
   /** Adapter and driver, as soon as a device is open. */
@@ -100,50 +101,10 @@ export interface ArtifactsOptions {
   readonly user?: ArtifactUser;
 }
 
-/**
- * Sources that measure, show or wire what others made. By correlations a probe
- * is measured while it is trained: those count.
- */
-const ONLY_LOOKS =
-  /^core\/(report|metrics\/(?!spearman)|experiment|lab\/(metrics|scores|energy_fit|columns|pair|pair_scores|pair_results|gaps|sizes|sweep|sweep_results|sweep_run|sweep_pictures|encoder_(?:results|buckets|figures|controls|run|tables|pictures)|scene_error_files|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
-
-/** Sources that decide measured numbers, of what is made. */
-const MEASURES =
-  /^core\/(metrics\/|lab\/(metrics|scores|energy_fit|columns|pair_scores)\.ts)/;
-
-/**
- * Digests the sources that artifacts depend on: those of core and kernels, but
- * for what only measures, shows or wires. So a new metric trains nothing again.
- *
- * @param sources digest of each source file by its path
- */
-export function digestMakers(
-  sources: Readonly<Record<string, string>>,
-): string {
-  const makers = Object.entries(sources)
-    .filter(([path]) =>
-      /^(core|kernels)\//.test(path) && !ONLY_LOOKS.test(path)
-    );
-  return digestJson(Object.fromEntries(makers), "sources");
-}
-
-/**
- * Digests the sources that decide what is measured, beside those that
- * {@linkcode digestMakers} digests.
- *
- * @param sources digest of each source file by its path
- */
-export function digestScoring(
-  sources: Readonly<Record<string, string>>,
-): string {
-  const measures = Object.entries(sources)
-    .filter(([path]) => MEASURES.test(path));
-  return digestJson(Object.fromEntries(measures), "sources");
-}
-
 /** Opens what was made, and makes what was not. */
 export class Artifacts {
   readonly #options: ArtifactsOptions;
+  readonly #digests = new Map<string, string>();
   readonly #making = new Map<string, Promise<Artifact>>();
 
   /**
@@ -162,14 +123,23 @@ export class Artifacts {
    * @returns SHA-256, hexadecimal
    * @throws {TypeError} if its kind is no name, or its spec is not plain JSON
    */
-  digestOf({ kind, spec, from = [] }: ArtifactSpec): string {
+  digestOf({ kind, spec, from = [], by = [] }: ArtifactSpec): string {
     if (!/^[a-z][a-z0-9-]*$/.test(kind)) {
       throw new TypeError(
         `Cannot make an artifact of kind "${kind}": it needs lower case, digits and dashes`,
       );
     }
-    const { sources } = this.#options;
+    const sources = this.#sources(by);
     return digestJson({ kind, spec, from, sources }, kind);
+  }
+
+  /** Digest of the sources of some modules. */
+  #sources(modules: readonly string[]): string {
+    const name = modules.join();
+    const known = this.#digests.get(name) ??
+      digestModules(this.#options.sources, modules);
+    this.#digests.set(name, known);
+    return known;
   }
 
   /**
@@ -284,8 +254,9 @@ export class Artifacts {
     work: (folder: ArtifactFolder) => Promise<T>,
     lock: Lock,
   ): Promise<ArtifactRecord<T> | undefined> {
-    const { sources, command, adapter } = this.#options;
-    const { kind, spec, from = [] } = of;
+    const { command, adapter } = this.#options;
+    const { kind, spec, from = [], by = [] } = of;
+    const sources = this.#sources(by);
     const digest = this.digestOf(of);
     const scratch = join(folder, SCRATCH);
     await Deno.mkdir(scratch, { recursive: true });

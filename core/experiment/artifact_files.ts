@@ -7,6 +7,7 @@
 
 import { basename, join } from "@std/path";
 import { digestBytes, digestFile } from "../formats/digest.ts";
+import { severalAtOnce } from "../formats/several.ts";
 import { readJson, writeAtomic } from "./run_directory.ts";
 
 /** Name of an artifact's record, in its folder. */
@@ -34,10 +35,13 @@ export interface ArtifactSpec {
   readonly spec: unknown;
   /** Digests of the artifacts that it is made from, in a fixed order. */
   readonly from?: readonly string[];
+  /** URLs of the modules that make it, whose sources decide its bytes too. */
+  readonly by?: readonly string[];
 }
 
 /** What is known of an artifact. */
-export interface ArtifactRecord<T = unknown> extends Required<ArtifactSpec> {
+export interface ArtifactRecord<T = unknown>
+  extends Required<Omit<ArtifactSpec, "by">> {
   /** Digest of kind, spec, from and sources. */
   readonly digest: string;
   /** Digest of the sources that made it. */
@@ -156,18 +160,18 @@ export async function syncToDisk(path: string): Promise<void> {
 export async function digestFolder(
   folder: string,
 ): Promise<Record<string, FileFacts>> {
-  const files: Record<string, FileFacts> = {};
-  for (const name of await namesIn(folder)) {
+  const files = new Map<string, FileFacts>();
+  const names = await namesIn(folder);
+  await severalAtOnce(names, async (name) => {
     const path = join(folder, name);
-    if (name.endsWith(".partial")) {
-      await Deno.remove(path);
-      continue;
-    }
+    if (name.endsWith(".partial")) return await Deno.remove(path);
     await syncToDisk(path);
     const { size } = await Deno.stat(path);
-    files[name] = { bytes: size, sha256: await digestFile(path) };
-  }
-  return files;
+    files.set(name, { bytes: size, sha256: await digestFile(path) });
+  });
+  return Object.fromEntries(
+    names.flatMap((name) => files.has(name) ? [[name, files.get(name)!]] : []),
+  );
 }
 
 /**
@@ -246,31 +250,34 @@ async function faultsIn(
   const path = join(folder, VERIFIED);
   const known = await readJson(path).catch(() => undefined) ?? {};
   const before = known as Record<string, string>;
-  const after: Record<string, string> = {};
   const present = new Set(await namesIn(folder));
   const faults: string[] = [];
-  for (const [name, { bytes, sha256 }] of Object.entries(files)) {
-    if (!present.delete(name)) {
-      faults.push(`${name} is missing`);
-      continue;
-    }
-    const { size, ino, mtime, ctime } = await Deno.stat(join(folder, name));
-    if (size !== bytes) {
-      faults.push(`${name} has ${size} bytes, ${bytes} were written`);
-      continue;
-    }
-    const changed = Math.max(Number(mtime), Number(ctime));
-    const stamp = [size, ino, Number(mtime), Number(ctime)].join(" ");
-    const isOld = Date.now() - changed > 2000;
-    if (before[name] !== stamp) {
-      if (await digestFile(join(folder, name)) !== sha256) {
-        faults.push(`${name} has other bytes than were written`);
-        continue;
+  const stamps = await severalAtOnce(
+    Object.entries(files),
+    async ([name, { bytes, sha256 }]) => {
+      const fault = (what: string) => {
+        faults.push(`${name} ${what}`);
+        return undefined;
+      };
+      if (!present.delete(name)) return fault("is missing");
+      const { size, ino, mtime, ctime } = await Deno.stat(join(folder, name));
+      if (size !== bytes) {
+        return fault(`has ${size} bytes, ${bytes} were written`);
       }
-    }
-    if (isOld) after[name] = stamp;
-  }
+      const stamp = [size, ino, Number(mtime), Number(ctime)].join(" ");
+      const isKnown = before[name] === stamp;
+      if (!isKnown && await digestFile(join(folder, name)) !== sha256) {
+        return fault("has other bytes than were written");
+      }
+      const changed = Math.max(Number(mtime), Number(ctime));
+      return Date.now() - changed > 2000 ? [name, stamp] as const : undefined;
+    },
+  );
+  const after = Object.fromEntries(
+    stamps.filter((stamp) => stamp !== undefined),
+  );
   for (const name of present) faults.push(`${name} does not belong to it`);
+  faults.sort();
   if (faults.length > 0) {
     const more = faults.length > 5 ? [`${faults.length - 5} more`] : [];
     return [...faults.slice(0, 5), ...more].join(", ");

@@ -20,6 +20,8 @@ export interface ArtifactUser {
   readonly experiment: string;
   /** Folder of the run. */
   readonly run: string;
+  /** When it was begun, in ISO 8601: a run that starts over is another one. */
+  readonly begun: string;
 }
 
 /** Since when a run needs an artifact. */
@@ -39,12 +41,9 @@ export async function noteUse(
   user?: ArtifactUser,
 ): Promise<void> {
   if (user === undefined) return;
-  const { experiment, run } = user;
   const known = await readUses(folder);
-  if (known.some((use) => use.experiment === experiment && use.run === run)) {
-    return;
-  }
-  const use = { experiment, run, date: new Date().toISOString() };
+  if (known.some((use) => isOf(use, user))) return;
+  const use: ArtifactUse = { ...user, date: new Date().toISOString() };
   // One write at the end of the file, since others may write at this moment. It
   // begins a line of its own, in case a kill cut the last one.
   const line = `\n${JSON.stringify(use)}\n`;
@@ -57,19 +56,26 @@ function usesPath(folder: string): string {
   return `${folder}.uses.jsonl`;
 }
 
-/** Reads which runs need an artifact. */
+function isOf(use: ArtifactUse, { run, begun }: ArtifactUser): boolean {
+  return use.run === run && use.begun === begun;
+}
+
+/** Reads which runs need an artifact: of each folder the last one. */
 async function readUses(folder: string): Promise<ArtifactUse[]> {
   const text = await Deno.readTextFile(usesPath(folder)).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return "";
     throw error;
   });
-  return text.split("\n").flatMap((line) => {
+  const uses = new Map<string, ArtifactUse>();
+  for (const line of text.split("\n")) {
     try {
-      return [JSON.parse(line) as ArtifactUse];
+      const use = JSON.parse(line) as ArtifactUse;
+      uses.set(use.run, use);
     } catch {
-      return []; // blank, or cut by a kill
+      // blank, or cut by a kill
     }
-  });
+  }
+  return [...uses.values()];
 }
 
 /** One of the artifacts of a folder. */
@@ -183,15 +189,15 @@ export async function listArtifacts(root: string): Promise<ListedArtifact[]> {
  * Lists what a run needs: what it opened or made, and what that was made from.
  *
  * @param root folder of artifacts
- * @param run its folder
+ * @param user the run
  */
 export async function usedArtifacts(
   root: string,
-  run: string,
+  user: ArtifactUser,
 ): Promise<ListedArtifact[]> {
   const list = await listArtifacts(root);
   const used = new Set(
-    list.filter(({ uses }) => uses.some((use) => use.run === run)),
+    list.filter(({ uses }) => uses.some((use) => isOf(use, user))),
   );
   // A set also visits what is added meanwhile.
   for (const { record } of used) {

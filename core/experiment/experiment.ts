@@ -1,7 +1,7 @@
 import { fromFileUrl, join, relative } from "@std/path";
 import { z } from "zod";
 import type { Gpu } from "../gpu/gpu.ts";
-import { Artifacts, digestMakers, digestScoring } from "./artifact.ts";
+import { Artifacts } from "./artifact.ts";
 import { usedArtifacts } from "./artifact_list.ts";
 import { openDevice } from "./device.ts";
 import type { Facts, Finding } from "./findings.ts";
@@ -20,12 +20,12 @@ import { messageOf, quoted } from "./permissions.ts";
 import { type Progress, ProgressLine } from "./progress.ts";
 import {
   checkFolder,
-  digestSources,
   readJson,
   RunDirectory,
   writeAtomic,
 } from "./run_directory.ts";
 import { type CaseOptions, LaneTeam } from "./lane_team.ts";
+import { readSources } from "./sources.ts";
 
 /** What the stages of an experiment work with, on whichever thread. */
 export interface StageContext<P> {
@@ -39,8 +39,6 @@ export interface StageContext<P> {
   readonly run: RunDirectory;
   /** What is made once, for all runs. */
   readonly artifacts: Artifacts;
-  /** Digest of the sources that only measure, which those leave out. */
-  readonly scoring: string;
   /** Asked to stop? */
   readonly interrupt: InterruptState;
   /** The command, as it can be typed again. */
@@ -161,7 +159,11 @@ async function report(
   seconds: number,
 ): Promise<void> {
   const line = progress("write the report");
-  const used = await usedArtifacts(artifacts.root, run.path);
+  const used = await usedArtifacts(artifacts.root, {
+    experiment: experiment.name,
+    run: run.path,
+    begun: run.begun,
+  });
   await writeFindings(run.path, {
     experiment: experiment.name,
     source: experiment.source,
@@ -170,7 +172,7 @@ async function report(
     isTested: flags.preset !== "smoke",
     seeds: z.array(z.int()).catch([]).parse(params.seeds),
     params: z.record(z.string(), z.json()).parse(params),
-    artifacts: used.map(({ kind, digest }) => `${kind}/${digest}`),
+    artifacts: used.map(({ kind, digest }) => `${kind}/${digest}`).sort(),
     adapters: [
       ...new Set([
         gpu.adapter,
@@ -236,14 +238,14 @@ async function execute(
   }
   const inputs = await plan.inputs();
   const own = relative(PROJECT, fromFileUrl(module));
-  const sources = await digestSources(PROJECT, [own]);
+  const sources = await readSources(PROJECT, [own]);
   const identity = { experiment: experiment.name, params, inputs };
   using run = await RunDirectory.open(
     flags.out,
     experiment.name,
     flags.preset,
     identity,
-    sources,
+    sources.digests,
     flags.fresh,
   );
   const page = run.file("report.html");
@@ -269,10 +271,13 @@ async function execute(
   plan.notes.forEach(log);
   const making = {
     root: join(flags.cache, "artifacts"),
-    sources: digestMakers(sources),
-    scoring: digestScoring(sources),
+    sources,
     command,
-    user: { experiment: experiment.name, run: run.path },
+    user: {
+      experiment: experiment.name,
+      run: run.path,
+      begun: run.begun,
+    },
   };
   const timer = run.file("seconds.json");
   const before = Number(await readJson(timer) ?? 0);
@@ -283,7 +288,6 @@ async function execute(
     flags,
     run,
     artifacts: new Artifacts({ ...making, adapter: () => gpu.adapter }),
-    scoring: making.scoring,
     interrupt,
     command,
     progress: (label) =>

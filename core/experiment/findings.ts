@@ -191,10 +191,10 @@ export const findingsSchema = z.strictObject({
     name,
     z.strictObject({ file: file("png|gif|jpg|mp4"), ...shown }),
   ),
-  /** Further numbers by name, such as those of every window. */
+  /** Further numbers and pages by name, such as those of every window. */
   data: z.record(
     name,
-    z.strictObject({ file: file("csv|safetensors"), ...figure }),
+    z.strictObject({ file: file("csv|safetensors|html"), ...figure }),
   ).default({}),
 }).check(({ value, issues }) => {
   const say = (id: string, message: string) =>
@@ -228,12 +228,12 @@ export type FindingsFile = z.infer<typeof findingsSchema>;
 /** What the runner of an experiment knows. */
 export type Facts = z.input<z.ZodObject<typeof facts>>;
 
-/** A file of numbers that the report does not show. */
+/** A file that the report names, and does not show. */
 export interface DataFile {
   /** Its content. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Its ending. */
-  readonly type: "csv" | "safetensors";
+  readonly type: "csv" | "safetensors" | "html";
   /** What it holds. */
   readonly caption: string;
 }
@@ -249,7 +249,7 @@ export interface Finding extends z.input<z.ZodObject<typeof said>> {
   readonly figures?: Readonly<
     Record<string, { readonly svg: string; readonly caption: string }>
   >;
-  /** Further numbers by name, such as those of every window. */
+  /** Further numbers and pages by name, such as those of every window. */
   readonly data?: Readonly<Record<string, DataFile>>;
   /** Pictures and films by name. */
   readonly media?: Readonly<

@@ -7,6 +7,7 @@
 
 import { join } from "@std/path";
 import type { z } from "zod";
+import { escapeHtml } from "../report/html.ts";
 import { rasterize } from "../report/rasterize.ts";
 import { type Block, renderReport } from "../report/report.ts";
 import { type Cell, type Table, tableToCsv } from "../report/table.ts";
@@ -302,11 +303,12 @@ export async function reportOf(folder: string): Promise<string> {
     Tables: tables,
     Figures: figures,
     Pictures: media,
-    Files: words(
-      Object.values(found.data).map(({ file, caption }) =>
-        `${file}: ${caption}`
-      ),
-    ),
+    Files: Object.values(found.data).map(({ file, caption }): Block => ({
+      kind: "html",
+      html: `<p><a href="${escapeHtml(file)}">${escapeHtml(file)}</a>: ${
+        escapeHtml(caption)
+      }</p>`,
+    })),
     Warnings: words(found.warnings),
     Notes: words(found.notes),
   };

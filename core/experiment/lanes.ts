@@ -36,10 +36,7 @@ export function laneCount(gpu: Gpu): number {
 }
 
 /** Who makes artifacts, where, and by which sources. */
-export interface Making extends Omit<ArtifactsOptions, "adapter"> {
-  /** Digest of the sources that only measure. */
-  readonly scoring: string;
-}
+export type Making = Omit<ArtifactsOptions, "adapter">;
 
 /** What a lane is told when it starts. */
 interface Setup<P> {
@@ -90,7 +87,6 @@ export function serveLane<P>(jobs: LaneJobs<P>): void {
       command,
       run: RunDirectory.inside(path),
       artifacts: new Artifacts({ ...making, adapter: () => gpu.adapter }),
-      scoring: making.scoring,
       interrupt: new StopFlag(stop),
       progress: (): Progress => ({
         update: (progress) =>

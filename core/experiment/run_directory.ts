@@ -71,12 +71,15 @@ interface StageRecord {
 export class RunDirectory implements Disposable {
   /** The folder. */
   readonly path: string;
+  /** When it was begun, in ISO 8601; empty on other threads. */
+  readonly begun: string;
   /** Seconds of each finished stage, in order. */
   readonly stageTimes: StageTime[] = [];
   readonly #lock: Deno.FsFile | undefined;
 
-  private constructor(path: string, lock?: Deno.FsFile) {
+  private constructor(path: string, begun: string, lock?: Deno.FsFile) {
     this.path = path;
+    this.begun = begun;
     this.#lock = lock;
   }
 
@@ -86,7 +89,7 @@ export class RunDirectory implements Disposable {
    * @param path the folder
    */
   static inside(path: string): RunDirectory {
-    return new RunDirectory(path);
+    return new RunDirectory(path, "");
   }
 
   /**
@@ -147,10 +150,14 @@ export class RunDirectory implements Disposable {
         );
       }
     } else {
-      await writeAtomic(join(path, "sources.json"), JSON.stringify(sources));
       await writeAtomic(join(path, "params.json"), text + "\n");
+      const begun = new Date().toISOString();
+      await writeAtomic(join(path, "begun.json"), JSON.stringify(begun));
+      // The last one: with it the folder is that of a run.
+      await writeAtomic(join(path, "sources.json"), JSON.stringify(sources));
     }
-    return new RunDirectory(path, lock);
+    const begun = String(await readJson(join(path, "begun.json")));
+    return new RunDirectory(path, begun, lock);
   }
 
   /** A path inside the folder. */
@@ -210,35 +217,4 @@ export class RunDirectory implements Disposable {
   [Symbol.dispose](): void {
     this.#lock?.close();
   }
-}
-
-/**
- * Digests the sources of core and kernels, and of some files more: what a
- * result depends on besides its parameters.
- *
- * @param root folder of the project
- * @param files paths from there, such as that of an experiment
- * @returns SHA-256 of each file by its path
- */
-export async function digestSources(
-  root: string,
-  files: readonly string[] = [],
-): Promise<Record<string, string>> {
-  const digests: Record<string, string> = {};
-  const visit = async (folder: string) => {
-    for await (const entry of Deno.readDir(join(root, folder))) {
-      const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory) await visit(path);
-      else if (/\.(ts|wgsl|json)$/.test(entry.name)) {
-        digests[path] = await digestText(
-          await Deno.readTextFile(join(root, path)),
-        );
-      }
-    }
-  };
-  for (const folder of ["core", "kernels"]) await visit(folder);
-  for (const file of ["deno.json", "deno.lock", ...files]) {
-    digests[file] = await digestText(await Deno.readTextFile(join(root, file)));
-  }
-  return Object.fromEntries(Object.entries(digests).sort());
 }

@@ -16,7 +16,7 @@ import {
 } from "../formats/safetensors.ts";
 import { tableToCsv } from "../report/table.ts";
 import { type LabWindow, readFrames, spaced } from "./data.ts";
-import { energyFit } from "./energy_fit.ts";
+import { fittedEnergy, readEnergyFit } from "./energy_fit.ts";
 import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
 import { WINDOW_METRICS, type WindowMetric } from "./metrics.ts";
@@ -82,7 +82,7 @@ export interface Columns {
  * @throws {Interrupted} if it was asked to stop
  */
 export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
-  const { interrupt, scoring } = lab.context;
+  const { interrupt } = lab.context;
   const { step, points } = spec;
   const [data, networks, train, part] = [
     await lab.data(),
@@ -96,7 +96,10 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
   );
   const { patch, size, evalBatch: batch } = lab.params;
   const futureOf = (i: number) => windows[i]!.row + 1 + step;
+  // Before the columns, so that what they are made from is known.
+  const energy = await fittedEnergy(lab);
   const made = await lab.make({
+    by: import.meta.url,
     kind: "columns",
     spec: {
       step,
@@ -108,10 +111,9 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
       features: networks.featureDigest,
       vae: networks.vaeDigest,
       perceptual: networks.perceptual?.digest ?? null,
-      scoring,
       ...{ patch, size, batch },
     },
-    from: [train.digest, part.digest, ...spec.from],
+    from: [train.digest, part.digest, energy.digest, ...spec.from],
   }, async (folder) => {
     const line = lab.context.progress("decode and score");
     using loader = new FrameLoader();
@@ -132,7 +134,7 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
         takeRows(part.latents, list.map((i) => windows[i]!.row)),
       camera: (list) => framesOf(list.map(futureOf)),
       cameraPresent: (list) => framesOf(list.map((i) => windows[i]!.row)),
-      energy: () => energyFit(lab),
+      energy: () => readEnergyFit(energy),
       points: Object.fromEntries(
         Object.entries(points).map(([name, { latents }]) => [name, latents]),
       ),

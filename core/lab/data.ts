@@ -55,6 +55,21 @@ export interface WindowedData {
   readonly train: WindowPart;
   /** The first windows of every test scene. */
   readonly test: WindowPart;
+  /** All windows of the test scenes, or of the first of them for roll-outs. */
+  readonly whole: WindowPart;
+  /** The first windows of two test scenes, which overlap. */
+  readonly consecutive: WindowPart;
+}
+
+/**
+ * Windows of the first test scene, and of the first two together: those of the
+ * jump model's published set, the first 30 of all test windows at 16 steps.
+ */
+export const CONSECUTIVE = { first: 24, all: 30 } as const;
+
+function consecutive(scenes: readonly Scene[], horizon: number): WindowPart {
+  const two = part(scenes.slice(0, 2), horizon, CONSECUTIVE.first);
+  return { ...two, windows: two.windows.slice(0, CONSECUTIVE.all) };
 }
 
 function part(
@@ -134,13 +149,16 @@ function checkParts(
  *
  * @param root folder of the dataset
  * @param cache folder of indexes
- * @param params horizon and windows per scene
+ * @param params horizon, windows per scene, and test scenes that are opened
+ *   whole (all unless given)
  * @throws {Error} if there is nothing to train on, or too little to score
  */
 export async function readWindows(
   root: string,
   cache: string,
-  params: Pick<LabParams, "horizon" | "windowsPerScene" | "testWindows">,
+  params:
+    & Pick<LabParams, "horizon" | "windowsPerScene" | "testWindows">
+    & { readonly rolloutScenes?: number },
 ): Promise<WindowedData> {
   const dataset = await readNuscenes(root, { cache });
   const split = splitScenes(dataset, await readSplit(root));
@@ -157,6 +175,8 @@ export async function readWindows(
     sceneCounts: { train: split.train.length, test: split.test.length },
     train: part(split.train, params.horizon),
     test: part(split.test, params.horizon, perScene),
+    whole: part(split.test.slice(0, params.rolloutScenes), params.horizon),
+    consecutive: consecutive(split.test, params.horizon),
   };
 }
 

@@ -220,6 +220,7 @@ export class EncoderBench<P extends BenchParams = BenchParams>
     return await artifacts.make(
       {
         kind: "embeddings",
+        by: [import.meta.url, new URL("../gpu/gpu.ts", import.meta.url).href],
         spec: {
           encoder: entry.create().name,
           weights: await digestFile(entry.weights),

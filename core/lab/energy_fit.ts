@@ -1,3 +1,4 @@
+import type { Artifact } from "../experiment/artifact.ts";
 import {
   type EnergyFit,
   type EnergyOptions,
@@ -27,17 +28,18 @@ function float64(
  * @param lab its latents
  * @throws {Interrupted} if it was asked to stop
  */
-export async function energyFit(lab: Lab): Promise<EnergyFit> {
-  const { interrupt, scoring } = lab.context;
+export async function fittedEnergy(lab: Lab): Promise<Artifact> {
+  const { interrupt } = lab.context;
   const { latents, shape, digest } = await lab.part("train");
   const { frames, size } = latents;
   const options: EnergyOptions = {
     ridge: 1e-3,
     tokens: { shape, patch: lab.params.patch },
   };
-  const made = await lab.make({
+  return await lab.make({
+    by: import.meta.url,
     kind: "energy",
-    spec: { options, scoring },
+    spec: { options },
     from: [digest],
   }, async (folder) => {
     const read = (start: number, end: number) => {
@@ -51,10 +53,19 @@ export async function energyFit(lab: Lab): Promise<EnergyFit> {
     });
     return { frames, size };
   });
+}
+
+/**
+ * Reads what {@linkcode fittedEnergy} found or fitted.
+ *
+ * @param made by it
+ */
+export async function readEnergyFit(made: Artifact): Promise<EnergyFit> {
   using file = await readSafetensors(made.file("energy.safetensors"));
+  const mean = float64(await file.read("mean"));
   return {
-    size,
-    mean: float64(await file.read("mean")),
+    size: mean.length,
+    mean,
     factor: float64(await file.read("factor")),
   };
 }

@@ -6,6 +6,7 @@ import {
   type Result,
 } from "../experiment/experiment.ts";
 import type { ParamsSchema } from "../experiment/flags.ts";
+import type { Gpu } from "../gpu/gpu.ts";
 import { compileKernels } from "./kernels.ts";
 import { drawShare, Lab } from "./lab.ts";
 import { encodeShare } from "./latents.ts";
@@ -62,6 +63,17 @@ export interface LabExperiment<
     params: z.infer<Schema> & LabParams,
     windows: { readonly train: number; readonly test: number },
   ) => Work;
+  /** Further flags that take files, and what looks at these before any work. */
+  readonly given?: {
+    /** Descriptions by flag. */
+    readonly flags: Readonly<Record<string, string>>;
+    /** Gives a line for each file. */
+    readonly check: (
+      gpu: Gpu,
+      params: z.infer<Schema> & LabParams,
+      files: Readonly<Record<string, string>>,
+    ) => Promise<string[]>;
+  };
   /** Runs it: wires stages, and says what was found. */
   readonly run: (
     context: LabRun<z.infer<Schema> & LabParams, S>,
@@ -98,17 +110,23 @@ export function labExperiment<
   experiment: LabExperiment<Schema, S>,
 ): Experiment<Schema, Lab, S & typeof SHARED> {
   type P = z.infer<Schema> & LabParams;
-  const { name, source, title, params, presets, stages } = experiment;
+  const { name, source, title, params, presets, stages, given } = experiment;
   return defineExperiment<Schema, Lab, S & typeof SHARED>({
     name,
     source,
     title,
     params,
     presets,
-    files: FILES,
+    files: { ...given?.flags, ...FILES },
     plan: (params, flags, gpu) => {
       const own = params as P;
-      return planLab(own, flags, gpu, (all) => experiment.work(own, all));
+      return planLab(
+        own,
+        flags,
+        gpu,
+        (all) => experiment.work(own, all),
+        () => given?.check(gpu, own, flags.files) ?? Promise.resolve([]),
+      );
     },
     open: (context) => new Lab({ ...context, params: context.params as P }),
     stages: { ...stages, ...SHARED },

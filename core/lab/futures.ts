@@ -12,11 +12,11 @@ import type { LabWindow } from "./data.ts";
 import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
 import {
+  type KeptWeights,
   type ModelSpec,
   modelTokens,
   trainedModel,
   training,
-  type WeightsKind,
   weightsOf,
 } from "./models.ts";
 
@@ -44,7 +44,7 @@ export interface FuturesSpec {
   /** By which model. */
   readonly model: ModelSpec;
   /** Which of its weights. Default as {@linkcode weightsOf}. */
-  readonly weights?: WeightsKind;
+  readonly weights?: KeptWeights;
   /** Part of the dataset that the windows are of. */
   readonly part: PartName;
   /** The futures, in the order they are kept in. */
@@ -125,7 +125,7 @@ export function windowNoise(
 }
 
 /** What decides a draw, in short. */
-function describe({ window, noise, actions, present }: Draw) {
+export function describeDraw({ window, noise, actions, present }: Draw) {
   const digest = (values: Float32Array<ArrayBuffer>) =>
     digestBytes(
       new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
@@ -160,7 +160,7 @@ export async function futures(lab: Lab, spec: FuturesSpec): Promise<Futures> {
   ];
   const { tokensPerFrame, patchDim } = tokens;
   const { digest: model } = await training(lab, spec.model);
-  const described = draws.map(describe);
+  const described = draws.map(describeDraw);
   const shards = (directory: string): LatentShards => ({
     directory,
     digest: model,
@@ -170,6 +170,7 @@ export async function futures(lab: Lab, spec: FuturesSpec): Promise<Futures> {
     shard: evalBatch * horizon,
   });
   const made = await lab.make({
+    by: import.meta.url,
     kind: "futures",
     spec: {
       weights,
@@ -216,7 +217,12 @@ export async function futures(lab: Lab, spec: FuturesSpec): Promise<Futures> {
   return new Futures(store, horizon, made.digest);
 }
 
-function noiseOf({ window, noise }: Draw): NoiseName {
+/**
+ * The noise of a draw.
+ *
+ * @throws {TypeError} if it has none
+ */
+export function noiseOf({ window, noise }: Draw): NoiseName {
   if (noise !== undefined) return noise;
   throw new TypeError(
     `Cannot sample a future of window ${window.id}: it needs noise`,

@@ -5,7 +5,7 @@ import { zeros } from "../tensor/create.ts";
 import type { Lab } from "./lab.ts";
 import { framesAtOnce } from "./latents.ts";
 import { type Mode, modelOptions } from "./models.ts";
-import { IMAGES_AT_ONCE } from "./networks.ts";
+import { imagesAtOnce } from "./networks.ts";
 
 /** Kernels that are compiled together. */
 export const KERNEL_SETS = ["encode", "train", "score"] as const;
@@ -34,8 +34,9 @@ export async function compileKernels(
     await networks.encode(new Uint8Array(framesAtOnce(size) * pixels));
   } else if (set === "score") {
     const own = networks.latentShape.reduce((a, b) => a * b, 1);
-    await networks.decode(new Float32Array(IMAGES_AT_ONCE * own));
-    const images = new Float32Array(IMAGES_AT_ONCE * pixels);
+    const count = imagesAtOnce(size);
+    await networks.decode(new Float32Array(count * own));
+    const images = new Float32Array(count * pixels);
     await networks.features(images);
     await networks.perceptual?.distances(images, images);
   } else {

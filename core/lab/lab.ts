@@ -16,6 +16,12 @@ import type { LabParams } from "./params.ts";
 import { tunedFiles } from "./tuned.ts";
 import { drawnWorld, drawScenes, type WorldShare } from "./world.ts";
 
+/** What decides an artifact that is made of what the lab opens. */
+export interface LabArtifactSpec extends Omit<ArtifactSpec, "by"> {
+  /** `import.meta.url` of the module that makes it. */
+  readonly by: string;
+}
+
 /**
  * What experiments about world models work with on one thread: device, dataset,
  * frozen networks, latents, and what was made of them. Each is opened, or made,
@@ -92,7 +98,7 @@ export class Lab<P extends LabParams = LabParams> implements Disposable {
   /**
    * Windows and latents of a part, which are encoded if need be.
    *
-   * @param name train or test
+   * @param name of the part
    */
   part(name: PartName): Promise<Part> {
     return this.#once(`part ${name}`, async () => {
@@ -105,7 +111,7 @@ export class Lab<P extends LabParams = LabParams> implements Disposable {
   /**
    * The tokens of a part, normalized by those of training.
    *
-   * @param name train or test
+   * @param name of the part
    */
   tokens(name: PartName): Promise<WindowTokens> {
     return this.#once(`tokens ${name}`, async () => {
@@ -132,11 +138,13 @@ export class Lab<P extends LabParams = LabParams> implements Disposable {
    * @throws {Interrupted} if it was asked to stop
    */
   make<T>(
-    of: ArtifactSpec,
+    { by, ...of }: LabArtifactSpec,
     work: (folder: ArtifactFolder) => Promise<T>,
   ): Promise<Artifact<T>> {
     const { artifacts, interrupt, log } = this.context;
-    return artifacts.make(of, work, { interrupt, log, remake: true });
+    // What its maker is handed by the lab is of this module's sources.
+    const made = { ...of, by: [by, import.meta.url] };
+    return artifacts.make(made, work, { interrupt, log, remake: true });
   }
 
   /**

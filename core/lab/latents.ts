@@ -12,8 +12,11 @@ import { nextFrames, streamFrames, type WindowPart } from "./data.ts";
 import type { Lab } from "./lab.ts";
 import type { FrozenNetworks } from "./networks.ts";
 
-/** Name of a part of a dataset. */
-export type PartName = "train" | "test";
+/**
+ * Name of a part of a dataset: all windows of the training scenes, the first
+ * ones of the test scenes, all of these, or the first ones of two test scenes.
+ */
+export type PartName = "train" | "test" | "whole" | "consecutive";
 
 /** How the encoding of a part went. */
 export interface EncodingFacts {
@@ -128,6 +131,7 @@ export async function openPart(lab: Lab, name: PartName): Promise<Part> {
   const [data, networks] = [await lab.data(), await lab.networks()];
   const part = data[name];
   const made: Artifact<EncodingFacts> = await lab.make({
+    by: import.meta.url,
     kind: "latents",
     spec: {
       dataset: data.digest,

@@ -121,6 +121,19 @@ function lowMotions({ images, presentImages, layout }: ScoredBatch): number[] {
   });
 }
 
+/** Mean squared error of each window, of so many values. */
+function squaredErrors(
+  a: Float32Array,
+  b: Float32Array,
+  size: number,
+): number[] {
+  return Array.from({ length: a.length / size }, (_, i) => {
+    let sum = 0;
+    for (let j = i * size; j < (i + 1) * size; j++) sum += (a[j]! - b[j]!) ** 2;
+    return sum / size;
+  });
+}
+
 async function perceptualDistances(
   { images, realImages, perceptual }: ScoredBatch,
 ): Promise<ArrayLike<number>> {
@@ -145,6 +158,18 @@ export const WINDOW_METRICS: readonly WindowMetric[] = [
     of: ({ images, realImages, layout }) =>
       // The published range is that of a batch, which is 1 for 48 frames.
       ssimPerImage(images, realImages, { ...layout, dataRange: 1 }),
+  },
+  {
+    name: "psnr",
+    title: "PSNR",
+    unit: "dB",
+    decimals: 1,
+    direction: "higher",
+    ...UNSEEN,
+    of: ({ images, realImages, layout: { height, width, channels } }) =>
+      squaredErrors(images, realImages, height * width * channels)
+        // Equal images have no PSNR: as libvmaf, 60 dB is the most of 8 bits.
+        .map((mse) => Math.min(60, -10 * Math.log10(mse))),
   },
   {
     name: "sharpness",

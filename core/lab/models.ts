@@ -13,10 +13,7 @@ import {
 } from "../models/world_model.ts";
 import type { StateDict, StateEntry } from "../nn/module.ts";
 import type { LossCurve } from "../training/loop.ts";
-import {
-  type TokenStatistics,
-  WindowTokens,
-} from "../training/window_tokens.ts";
+import { WindowTokens } from "../training/window_tokens.ts";
 import {
   type TrainingSettings,
   trainWorldModel,
@@ -25,30 +22,34 @@ import { type GivenFacts, givenObjective, openGiven } from "./given.ts";
 import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
 import type { LabParams } from "./params.ts";
+import { type Snapshot, snapshotsOf } from "./snapshots.ts";
+import { readStatistics, writeStatistics } from "./token_statistics.ts";
 
 /** Parameters that decide trained weights, beside the windows. */
-export type TrainParams = Pick<
-  LabParams,
-  | "dim"
-  | "blocks"
-  | "heads"
-  | "hidden"
-  | "frequencies"
-  | "learnedFrequencies"
-  | "objective"
-  | "samples"
-  | "mlpSamples"
-  | "batch"
-  | "lrDirect"
-  | "lrDiffusion"
-  | "lrMlp"
-  | "warmup"
-  | "lrEnd"
-  | "ema"
-  | "emaWarmup"
-  | "clip"
-  | "actionDropout"
->;
+export type TrainParams =
+  & Pick<TrainingSettings, "presentNoise">
+  & Pick<
+    LabParams,
+    | "dim"
+    | "blocks"
+    | "heads"
+    | "hidden"
+    | "frequencies"
+    | "learnedFrequencies"
+    | "objective"
+    | "samples"
+    | "mlpSamples"
+    | "batch"
+    | "lrDirect"
+    | "lrDiffusion"
+    | "lrMlp"
+    | "warmup"
+    | "lrEnd"
+    | "ema"
+    | "emaWarmup"
+    | "clip"
+    | "actionDropout"
+  >;
 
 /** How a world model is used and trained. */
 export type Mode = "direct" | "diffusion" | "mlp";
@@ -65,6 +66,8 @@ export interface ModelSpec {
   readonly changes?: Partial<TrainParams>;
   /** Whose weights it begins with; random ones if absent. */
   readonly from?: ModelSpec;
+  /** Weight of the loss of changes from frame to frame; none if absent. */
+  readonly motionWeight?: number;
 }
 
 /** What is known of a training. */
@@ -79,6 +82,9 @@ export interface TrainingFacts {
 
 /** Which weights of a training: averaged over steps, or those of the last one. */
 export type WeightsKind = "average" | "last";
+
+/** Weights that a training leaves: of its end, or averages on the way. */
+export type KeptWeights = WeightsKind | Snapshot;
 
 /** A model on the device. */
 export interface TrainedModel extends Disposable {
@@ -96,9 +102,10 @@ export interface TrainedModel extends Disposable {
  */
 function givenFile(
   lab: Lab,
-  { mode, changes = {}, from }: ModelSpec,
+  { mode, changes = {}, from, motionWeight }: ModelSpec,
 ): string | undefined {
-  const isOwn = from === undefined && Object.keys(changes).length === 0;
+  const isOwn = from === undefined && motionWeight === undefined &&
+    Object.keys(changes).length === 0;
   return isOwn ? lab.context.flags.files[mode] : undefined;
 }
 
@@ -113,9 +120,10 @@ function givenFile(
 export function weightsOf(
   lab: Lab,
   spec: ModelSpec,
-  asked?: WeightsKind,
-): WeightsKind {
+  asked?: KeptWeights,
+): KeptWeights {
   if (givenFile(lab, spec) === undefined) return asked ?? "average";
+
   return spec.mode === "mlp" ? "last" : asked ?? lab.params.givenWeights;
 }
 
@@ -147,22 +155,12 @@ export async function modelTokens(
 /** File of a model's normalization. */
 const TOKENS = "tokens.safetensors";
 
-async function readStatistics(path: string): Promise<TokenStatistics> {
-  using file = await readSafetensors(path);
-  return {
-    mean: toFloat32(await file.read("mean")),
-    std: toFloat32(await file.read("std")),
-  };
-}
-
-async function writeStatistics(
-  path: string,
-  { mean, std }: TokenStatistics,
-): Promise<void> {
-  await writeSafetensors(path, {
-    mean: { shape: [mean.length], data: mean },
-    std: { shape: [std.length], data: std },
-  });
+/** Weights that files of published models may hold. */
+function ofFile(mode: Mode, weights: KeptWeights): WeightsKind {
+  if (weights === "average" || weights === "last") return weights;
+  throw new TypeError(
+    `Cannot take the weights of a part of the training ("${weights}") of a given ${mode} model: it needs one that is trained here`,
+  );
 }
 
 /** Takes a model from a file: the bytes of the file decide the artifact. */
@@ -177,10 +175,11 @@ async function takeGiven(
   const objective = givenObjective(params, mode);
   const { heads } = params;
   return await lab.make<TrainingFacts>({
+    by: import.meta.url,
     kind: "model",
     spec: { given, objective, heads },
   }, async (folder) => {
-    const weights = weightsOf(lab, spec);
+    const weights = ofFile(mode, weightsOf(lab, spec));
     using read = await openGiven(gpu, params, mode, path, weights);
     await writeStatistics(folder.file(TOKENS), read.statistics);
     return {
@@ -198,7 +197,7 @@ async function takeGiven(
 /** Settings of one model's training. */
 function settingsOf(
   params: TrainParams,
-  { mode, seed }: ModelSpec,
+  { mode, seed, motionWeight }: ModelSpec,
 ): TrainingSettings {
   const isMlp = mode === "mlp";
   const lr = {
@@ -216,7 +215,11 @@ function settingsOf(
     emaWarmup: params.emaWarmup,
     clip: isMlp ? 0 : params.clip,
     actionDropout: mode === "diffusion" ? params.actionDropout : 0,
+    ...(params.presentNoise === undefined
+      ? {}
+      : { presentNoise: params.presentNoise }),
     seed,
+    ...(motionWeight === undefined ? {} : { motionWeight }),
   };
 }
 
@@ -256,7 +259,7 @@ export function modelOptions(
 }
 
 /** File of some weights of a model. */
-function fileOf(weights: WeightsKind): string {
+function fileOf(weights: KeptWeights): string {
   return `${weights}.safetensors`;
 }
 
@@ -285,6 +288,7 @@ export async function training(
   const settings = settingsOf(params, spec);
   const { patch, actionOffset } = lab.params;
   return await lab.make<TrainingFacts>({
+    by: import.meta.url,
     kind: "model",
     spec: {
       options,
@@ -298,9 +302,14 @@ export async function training(
     using model = createWorldModel(gpu, options);
     const first = from && await firstState(lab, from);
     const line = lab.context.progress(`train ${spec.mode}`);
+    const steps = Math.floor(settings.samples / settings.batch);
+    const snapshots = snapshotsOf(steps, (kind) => folder.file(fileOf(kind)));
     const weights = await trainWorldModel(
       gpu,
-      { model, data, rows, settings, ...(first ? { from: first } : {}) },
+      {
+        ...{ model, data, rows, settings, snapshots },
+        ...(first ? { from: first } : {}),
+      },
       {
         checkpoint: folder.scratch("checkpoint.safetensors"),
         digest: digestJson(spec, "model"),
@@ -319,7 +328,8 @@ export async function training(
   });
 }
 
-async function readState(path: string): Promise<StateDict> {
+/** Reads the weights of a model. */
+export async function readState(path: string): Promise<StateDict> {
   using file = await readSafetensors(path);
   const state: Record<string, StateEntry> = {};
   for (const name of file.names) {
@@ -340,13 +350,14 @@ async function placed(
   lab: Lab,
   spec: ModelSpec,
   made: Artifact<TrainingFacts>,
-  weights: WeightsKind,
+  weights: KeptWeights,
 ): Promise<WorldModel> {
   const { gpu } = lab;
+  const { mode } = spec;
   const given = givenFile(lab, spec);
   if (given !== undefined) {
-    const read = await openGiven(gpu, lab.params, spec.mode, given, weights);
-    return read.model;
+    const kind = ofFile(mode, weights);
+    return (await openGiven(gpu, lab.params, mode, given, kind)).model;
   }
   const params = { ...lab.params, ...spec.changes };
   const options = modelOptions(params, await lab.tokens("train"), spec);
@@ -363,12 +374,13 @@ async function placed(
  * @param spec which model
  * @param weights averaged over the steps, or those of the last one; equal where
  *   none are averaged; default as {@linkcode weightsOf}
+ * @throws {TypeError} if a snapshot of a given model is asked for
  * @throws {Interrupted} if it was asked to stop
  */
 export async function trainedModel(
   lab: Lab,
   spec: ModelSpec,
-  weights?: WeightsKind,
+  weights?: KeptWeights,
 ): Promise<TrainedModel> {
   const made = await training(lab, spec);
   const { facts, digest } = made;

@@ -106,8 +106,19 @@ function imagesOf(levels: Uint8Array): Float32Array<ArrayBuffer> {
   return images;
 }
 
-/** Images that are decoded, or whose features are computed, at once. */
-export const IMAGES_AT_ONCE = 32;
+/** Most images, and most of their pixels, that are decoded or looked at at once. */
+const AT_ONCE = { images: 16, pixels: 2 ** 18 };
+
+/**
+ * Images that are decoded, or whose features are computed, at once: their
+ * activations are on the device meanwhile.
+ *
+ * @param size side in pixels of what the network makes or takes
+ */
+export function imagesAtOnce(size: number): number {
+  const fitting = Math.floor(AT_ONCE.pixels / size ** 2);
+  return Math.max(1, Math.min(AT_ONCE.images, fitting));
+}
 
 /** What the features of FID and KID are computed by, on the device. */
 interface OpenFeatures extends Disposable {
@@ -291,13 +302,14 @@ export async function loadNetworks(
     shape: readonly number[],
     width: number,
     apply: (x: Tensor) => Tensor,
+    atOnce = imagesAtOnce(size),
   ): Promise<Float32Array<ArrayBuffer>> => {
     const own = shape.reduce((a, b) => a * b, 1);
     const count = rows.length / own;
     const result = new Float32Array(count * width);
-    for (let i = 0; i < count; i += IMAGES_AT_ONCE) {
+    for (let i = 0; i < count; i += atOnce) {
       using _ = gpu.scope();
-      const end = Math.min(count, i + IMAGES_AT_ONCE);
+      const end = Math.min(count, i + atOnce);
       const x = tensor(gpu, rows.slice(i * own, end * own))
         .reshape([end - i, ...shape]);
       const y = await noGrad(() => apply(x)).read();
@@ -357,6 +369,7 @@ export async function loadNetworks(
         [size, size, 3],
         network.width,
         (x) => network.encode(x),
+        imagesAtOnce(network.inputSize),
       ),
     ...(perceptual === undefined ? {} : {
       perceptual: {

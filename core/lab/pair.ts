@@ -66,6 +66,43 @@ export interface PairFutures
   readonly several: readonly number[];
 }
 
+/**
+ * Draws one future of each window; a sampled one from noise of its own.
+ *
+ * @param windows of a part
+ * @param model that predicts them
+ */
+export function windowDraws(
+  windows: readonly LabWindow[],
+  { mode, seed }: Pick<ModelSpec, "mode" | "seed">,
+): Draw[] {
+  return windows.map((window) =>
+    mode === "diffusion"
+      ? { window, noise: windowNoise("test sampling", seed, window) }
+      : { window }
+  );
+}
+
+/**
+ * Says which samples of training windows the calibration of a model is measured
+ * on.
+ *
+ * @param lab windows and parameters
+ * @param model of diffusion
+ */
+export async function calibrationSpec(
+  lab: Lab,
+  model: ModelSpec,
+): Promise<FuturesSpec> {
+  const { windows } = await lab.part("train");
+  const draws = spaced(windows, lab.params.calibrationWindows)
+    .map((window): Draw => ({
+      window,
+      noise: windowNoise("calibration sampling", model.seed, window),
+    }));
+  return { model, part: "train", draws };
+}
+
 /** All that is predicted of a pair. */
 async function specsOf(
   lab: Lab,
@@ -80,27 +117,17 @@ async function specsOf(
   const { params } = lab;
   const { diversitySamples, guidance } = params;
   const { windows } = await lab.part("test");
-  const training = (await lab.part("train")).windows;
-  const calibrationWindows = spaced(training, params.calibrationWindows);
+  const calibration = await calibrationSpec(lab, modelOf(of, "diffusion"));
   const several = spaced([...windows.keys()], params.diversityWindows);
-  const draw = (
-    stream: string,
-    window: LabWindow,
-    ...sample: number[]
-  ): Draw => ({
-    window,
-    noise: windowNoise(stream, seed, window, ...sample),
-  });
-  const plain = windows.map((window) => ({ window }));
-  const noisy = windows.map((window) => draw("test sampling", window));
+  const plain = windowDraws(windows, modelOf(of, "direct"));
+  const noisy = windowDraws(windows, modelOf(of, "diffusion"));
   const further = several.flatMap((i) =>
-    Array.from(
-      { length: diversitySamples - 1 },
-      (_, k) => draw("further sampling", windows[i]!, k),
-    )
+    Array.from({ length: diversitySamples - 1 }, (_, k): Draw => {
+      const window = windows[i]!;
+      const noise = windowNoise("further sampling", seed, window, k);
+      return { window, noise };
+    })
   );
-  const calibrating = calibrationWindows
-    .map((window) => draw("calibration sampling", window));
   const spec = (
     mode: Mode,
     draws: readonly Draw[],
@@ -113,12 +140,12 @@ async function specsOf(
   });
   return {
     several,
-    calibrationWindows,
+    calibrationWindows: calibration.draws.map(({ window }) => window),
     direct: spec("direct", plain),
     mlp: spec("mlp", plain),
     raw: spec("diffusion", noisy),
     guided: spec("diffusion", noisy, { guidance }),
-    calibration: spec("diffusion", calibrating, { part: "train" }),
+    calibration,
     moreRaw: spec("diffusion", further),
     moreGuided: spec("diffusion", further, { guidance }),
   };

@@ -14,7 +14,8 @@ import {
 import { digestJson } from "../experiment/artifact_files.ts";
 import { diversity } from "../metrics/neighbors.ts";
 import { mean } from "../metrics/statistics.ts";
-import { type Columns, columns, scoresOf } from "./columns.ts";
+import { type Columns, columns, type Point, scoresOf } from "./columns.ts";
+import type { LabWindow } from "./data.ts";
 import type { Futures } from "./futures.ts";
 import type { Lab } from "./lab.ts";
 import { type PointScores, windowCosines } from "./metrics.ts";
@@ -49,7 +50,10 @@ export interface StepScores {
 }
 
 /** Latents of an operating point from a direct prediction and a raw sample. */
-type DerivedPoint = (direct: Float32Array, raw: Float32Array) => Float32Array;
+export type DerivedPoint = (
+  direct: Float32Array,
+  raw: Float32Array,
+) => Float32Array;
 
 function derivedPoints(
   { target, deployed, raw: own, real }: StepStatistics,
@@ -64,7 +68,7 @@ function derivedPoints(
 }
 
 /** Latents of the test windows at one step, read when asked for. */
-type StepLatents = Record<
+export type StepLatents = Record<
   "direct" | "mlp" | "raw" | "guided" | "real" | "present",
   LatentsOf
 >;
@@ -101,57 +105,96 @@ function streamed(
   };
 }
 
+/** Measures latents of windows 0, ..., count - 1 channel by channel. */
+async function channelsOf(
+  lab: Lab,
+  latents: LatentsOf,
+  count: number,
+): Promise<ChannelStatistics> {
+  const [channels, height, width] = (await lab.networks()).latentShape;
+  lab.context.interrupt.check();
+  const batches = streamed(latents, count, lab.params.evalBatch);
+  return channelStatistics(batches, channels, height * width);
+}
+
+/**
+ * Measures the deployable calibration of a model at one step: samples of
+ * training windows, and the real latents of these.
+ *
+ * @param lab windows and parameters
+ * @param calibration the samples
+ * @param windows of the training part that they are of
+ * @param step of the horizon, from 0
+ * @throws {Interrupted} if it was asked to stop
+ */
+export async function calibrationAt(
+  lab: Lab,
+  calibration: Futures,
+  windows: readonly LabWindow[],
+  step: number,
+): Promise<Pick<StepStatistics, "target" | "deployed">> {
+  const { latents } = await lab.part("train");
+  const real: LatentsOf = (list) =>
+    takeRows(latents, list.map((i) => windows[i]!.row + 1 + step));
+  const sampled: LatentsOf = (list) => calibration.at(list, step);
+  return {
+    target: await channelsOf(lab, real, windows.length),
+    deployed: await channelsOf(lab, sampled, windows.length),
+  };
+}
+
 async function statisticsAt(
   lab: Lab,
-  pair: PairFutures,
+  { calibration, calibrationWindows, windows }: PairFutures,
   at: StepLatents,
   step: number,
 ): Promise<StepStatistics> {
-  const { evalBatch: batch } = lab.params;
-  const [channels, height, width] = (await lab.networks()).latentShape;
-  const { latents } = await lab.part("train");
-  const { calibrationWindows, windows } = pair;
-  const measure = (latents: LatentsOf, count: number) => {
-    lab.context.interrupt.check();
-    const batches = streamed(latents, count, batch);
-    return channelStatistics(batches, channels, height * width);
-  };
-  const chosen = calibrationWindows.length;
   return {
-    target: measure(
-      (list) =>
-        takeRows(
-          latents,
-          list.map((i) => calibrationWindows[i]!.row + 1 + step),
-        ),
-      chosen,
-    ),
-    deployed: measure((list) => pair.calibration.at(list, step), chosen),
-    raw: measure(at.raw, windows.length),
-    real: measure(at.real, windows.length),
+    ...await calibrationAt(lab, calibration, calibrationWindows, step),
+    raw: await channelsOf(lab, at.raw, windows.length),
+    real: await channelsOf(lab, at.real, windows.length),
   };
 }
 
 /** What is known of the operating points of a pair at one step. */
-interface PairStep {
+export interface PairPlaces {
+  /** What was predicted, and what happened. */
   readonly at: StepLatents;
+  /** Channel statistics. */
   readonly statistics: StepStatistics;
-  readonly derived: Record<string, DerivedPoint>;
+  /** Points that are made of a direct prediction and a raw sample. */
+  readonly derived: Readonly<Record<string, DerivedPoint>>;
+  /** Where each operating point has its latents. */
+  readonly points: Readonly<Record<string, Point>>;
+  /** Digests of the futures that these are made from. */
+  readonly from: readonly string[];
+}
+
+interface PairStep extends PairPlaces {
   readonly columns: Columns;
 }
 
-async function measurePair(
+/**
+ * Finds the latents of all operating points of a pair at one step.
+ *
+ * @param lab windows, networks, parameters
+ * @param pair its futures
+ * @param step of the horizon, from 0
+ */
+export async function pairPlaces(
   lab: Lab,
   pair: PairFutures,
   step: number,
-): Promise<PairStep> {
+): Promise<PairPlaces> {
   const at = await latentsAt(lab, pair, step);
   const statistics = await statisticsAt(lab, pair, at, step);
   const [, height, width] = (await lab.networks()).latentShape;
   const derived = derivedPoints(statistics, height * width);
   const about = digestJson(statistics, "statistics");
-  const measured = await columns(lab, {
-    step,
+  return {
+    at,
+    statistics,
+    derived,
     points: {
       direct: { latents: at.direct },
       guided: { latents: at.guided },
@@ -168,8 +211,17 @@ async function measurePair(
     },
     from: [pair.direct, pair.mlp, pair.raw, pair.guided, pair.calibration]
       .map(({ digest }) => digest),
-  });
-  return { at, statistics, derived, columns: measured };
+  };
+}
+
+async function measurePair(
+  lab: Lab,
+  pair: PairFutures,
+  step: number,
+): Promise<PairStep> {
+  const places = await pairPlaces(lab, pair, step);
+  const { points, from } = places;
+  return { ...places, columns: await columns(lab, { step, points, from }) };
 }
 
 /** Diversity of the points that draw samples, one window in memory at a time. */

@@ -111,6 +111,7 @@ async function planData(
  * @param flags with the files given
  * @param gpu device, whose speed is measured
  * @param work what is computed on so many windows
+ * @param check looks at further files; gives a line for each
  * @throws {Error} if the paper preset lacks its data or weights, unless only
  *   the plan is asked for; if the dataset cannot be used or a file of weights
  *   is of another network
@@ -120,6 +121,7 @@ export async function planLab(
   flags: CommonFlags,
   gpu: Gpu,
   work: (windows: PlannedData["windows"]) => Work,
+  check: () => Promise<string[]> = () => Promise.resolve([]),
 ): Promise<Plan> {
   const missing: string[] = [];
   if (flags.preset === "paper") {
@@ -148,7 +150,10 @@ export async function planLab(
   const isIncomplete = flags.preset === "paper" &&
     flags.files.inception === undefined;
   await checkNetworks(gpu, isIncomplete ? 64 : params.size, flags.files);
-  const given = await checkGiven(gpu, params, flags.files);
+  const given = [
+    ...await checkGiven(gpu, params, flags.files),
+    ...await check(),
+  ];
   const { trained, trainings, sampled, times } = work(windows);
   const one = forwardFlops(params);
   const tests = windows.test;

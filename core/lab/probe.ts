@@ -44,6 +44,13 @@ export interface Probe extends Disposable {
    * @returns (n - 1), in units of the recorded steering
    */
   steering(frames: Float32Array): Promise<number[]>;
+  /**
+   * Tells the actions that latents in the order of time show.
+   *
+   * @param frames (n, channels, height, width), n at least 2
+   * @returns (n - 1, 2): steering and acceleration, in units of the recorded
+   */
+  actions(frames: Float32Array): Promise<Float32Array<ArrayBuffer>>;
 }
 
 /** File of the weights. */
@@ -79,6 +86,7 @@ export async function trainProbe(
     held: digestJson(held, "rows"),
   };
   return await lab.make<ProbeFacts>({
+    by: import.meta.url,
     kind: "probe",
     spec,
     from: [train.digest, test.digest],
@@ -135,17 +143,19 @@ export async function openProbe(
   }
   probe.loadStateDict(state, path);
   const size = shape.reduce((a, b) => a * b, 1);
+  const actions = (frames: Float32Array) =>
+    predictActions(
+      gpu,
+      probe,
+      frames.subarray(0, frames.length - size),
+      frames.subarray(size),
+    );
   return {
     facts: made.facts,
     digest: made.digest,
+    actions,
     async steering(frames) {
-      const actions = await predictActions(
-        gpu,
-        probe,
-        frames.subarray(0, frames.length - size),
-        frames.subarray(size),
-      );
-      return Array.from(actions.filter((_, i) => i % 2 === 0));
+      return Array.from((await actions(frames)).filter((_, i) => i % 2 === 0));
     },
     [Symbol.dispose]: () => store[Symbol.dispose](),
   };

@@ -123,43 +123,46 @@ async function tunedVae(lab: Lab): Promise<Artifact<TunedVae>> {
     size: params.size,
     settings,
   };
-  return await lab.make({ kind: "vae", spec }, async (folder) => {
-    const line = lab.context.progress("fine-tune the VAE");
-    const reading = waiting(lab, line, settings.steps);
-    const framesOf = (part: "train" | "test") => {
-      const most = TUNING_FRAMES[part];
-      const { paths } = data[part];
-      return spacedFrames(data.root, paths, params.size, most, reading);
-    };
-    const result = await tuneVae(gpu, {
-      weights: SHIPPED_VAE,
-      out: folder.file("vae.safetensors"),
-      checkpoint: folder.scratch("checkpoint.safetensors"),
-      digest: "fine-tune-vae",
-      frames: await framesOf("train"),
-      held: await framesOf("test"),
-      settings,
-      metadata: {
-        trained_by: lab.context.command.split(" ")[1] ?? "",
-        title:
-          `the demo's VAE, fine-tuned in ${settings.steps} steps on the training frames of ${
-            basename(data.root)
-          }`,
-      },
-      progress: ({ step, steps, ...loss }) =>
-        line.update({ done: step, total: steps, ...loss }),
-      check: () => interrupt.check(),
-      shouldStop: () => interrupt.requested,
-    });
-    line.end();
-    if (result === undefined) lab.stop("fine-tuning");
-    lab.context.log(
-      `  ${result.before.toFixed(2)} dB before, ${
-        result.after.toFixed(2)
-      } dB after, on ${result.held} test frames`,
-    );
-    return result;
-  });
+  return await lab.make(
+    { by: import.meta.url, kind: "vae", spec },
+    async (folder) => {
+      const line = lab.context.progress("fine-tune the VAE");
+      const reading = waiting(lab, line, settings.steps);
+      const framesOf = (part: "train" | "test") => {
+        const most = TUNING_FRAMES[part];
+        const { paths } = data[part];
+        return spacedFrames(data.root, paths, params.size, most, reading);
+      };
+      const result = await tuneVae(gpu, {
+        weights: SHIPPED_VAE,
+        out: folder.file("vae.safetensors"),
+        checkpoint: folder.scratch("checkpoint.safetensors"),
+        digest: "fine-tune-vae",
+        frames: await framesOf("train"),
+        held: await framesOf("test"),
+        settings,
+        metadata: {
+          trained_by: lab.context.command.split(" ")[1] ?? "",
+          title:
+            `the demo's VAE, fine-tuned in ${settings.steps} steps on the training frames of ${
+              basename(data.root)
+            }`,
+        },
+        progress: ({ step, steps, ...loss }) =>
+          line.update({ done: step, total: steps, ...loss }),
+        check: () => interrupt.check(),
+        shouldStop: () => interrupt.requested,
+      });
+      line.end();
+      if (result === undefined) lab.stop("fine-tuning");
+      lab.context.log(
+        `  ${result.before.toFixed(2)} dB before, ${
+          result.after.toFixed(2)
+        } dB after, on ${result.held} test frames`,
+      );
+      return result;
+    },
+  );
 }
 
 /** Every so manieth training frame is held out from the tuning of features. */
@@ -207,32 +210,35 @@ async function tunedFeatures(lab: Lab): Promise<Artifact<TunedFeatures>> {
     weights: await digestFile(SHIPPED_FEATURES),
     settings,
   };
-  return await lab.make({ kind: "features", spec }, async (folder) => {
-    const line = lab.context.progress("fine-tune the features");
-    const result = await tuneFeatures(gpu, {
-      weights: SHIPPED_FEATURES,
-      out: folder.file("features.safetensors"),
-      checkpoint: folder.scratch("checkpoint.safetensors"),
-      digest: "fine-tune-features",
-      ...await sceneFrames(data, waiting(lab, line, steps)),
-      settings,
-      metadata: {
-        trained_by: lab.context.command.split(" ")[1] ?? "",
-        title:
-          `the demo's feature network (192 features), fine-tuned in ${steps} steps on the training frames of ${
-            basename(data.root)
-          }`,
-      },
-      progress: ({ step, steps, ...loss }) =>
-        line.update({ done: step, total: steps, ...loss }),
-      check: () => interrupt.check(),
-      shouldStop: () => interrupt.requested,
-    });
-    line.end();
-    if (result === undefined) lab.stop("fine-tuning");
-    lab.context.log(`  ${describeTuning(result)}`);
-    return result;
-  });
+  return await lab.make(
+    { by: import.meta.url, kind: "features", spec },
+    async (folder) => {
+      const line = lab.context.progress("fine-tune the features");
+      const result = await tuneFeatures(gpu, {
+        weights: SHIPPED_FEATURES,
+        out: folder.file("features.safetensors"),
+        checkpoint: folder.scratch("checkpoint.safetensors"),
+        digest: "fine-tune-features",
+        ...await sceneFrames(data, waiting(lab, line, steps)),
+        settings,
+        metadata: {
+          trained_by: lab.context.command.split(" ")[1] ?? "",
+          title:
+            `the demo's feature network (192 features), fine-tuned in ${steps} steps on the training frames of ${
+              basename(data.root)
+            }`,
+        },
+        progress: ({ step, steps, ...loss }) =>
+          line.update({ done: step, total: steps, ...loss }),
+        check: () => interrupt.check(),
+        shouldStop: () => interrupt.requested,
+      });
+      line.end();
+      if (result === undefined) lab.stop("fine-tuning");
+      lab.context.log(`  ${describeTuning(result)}`);
+      return result;
+    },
+  );
 }
 
 /**

@@ -76,7 +76,11 @@ export async function drawnWorld(
 ): Promise<string> {
   const spec = scenesOf(params);
   const world = await artifacts.make(
-    { kind: "world", spec },
+    {
+      kind: "world",
+      spec,
+      by: [import.meta.url, new URL("../gpu/gpu.ts", import.meta.url).href],
+    },
     async (folder) => {
       const drive = folder.file("drive");
       await draw(drive);

@@ -4,6 +4,7 @@
  * @module
  */
 
+export * from "./agreement.ts";
 export * from "./cosine.ts";
 export * from "./distributions.ts";
 export * from "./energy.ts";
@@ -13,6 +14,7 @@ export * from "./kid.ts";
 export * from "./linalg.ts";
 export * from "./motion.ts";
 export * from "./neighbors.ts";
+export * from "./path.ts";
 export * from "./numpy_bootstrap.ts";
 export * from "./numpy_random.ts";
 export * from "./paired_tests.ts";

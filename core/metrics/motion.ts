@@ -36,6 +36,8 @@ export interface FrequencyChange {
   readonly low: number;
   /** The same of what the blur takes away. */
   readonly high: number;
+  /** The same of all. */
+  readonly total: number;
 }
 
 /**
@@ -63,14 +65,70 @@ function blurLine(
   }
 }
 
+/** Checks what is parted, and gives the weights of the Gaussian. */
+function tapsOf(
+  { height, width }: ImageLayout,
+  { sigma, radius }: GaussianWindow,
+): Float64Array {
+  if (Math.min(height, width) <= radius || !(sigma > 0)) {
+    throw new RangeError(
+      `Cannot blur ${height}x${width} frames by ${radius} pixels on each side with sigma ${sigma}: both sides must be longer, and sigma positive`,
+    );
+  }
+  const weights = Float64Array.from(
+    { length: 2 * radius + 1 },
+    (_, k) => Math.exp(-((k - radius) ** 2) / (2 * sigma * sigma)),
+  );
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / total);
+}
+
+/**
+ * What a Gaussian keeps of a frame, or of the difference of two: the blur is
+ * linear. It is of both axes, normalized to 1, reflected at the edges.
+ *
+ * @param frame (height, width, channels)
+ * @param layout sizes
+ * @param window the Gaussian; {@linkcode motionWindow} unless given
+ * @returns (height, width, channels)
+ * @throws {RangeError} if it is not one whole frame, or a side is too small to
+ *   be reflected
+ */
+export function lowFrequencies(
+  frame: ArrayLike<number>,
+  layout: ImageLayout,
+  window: GaussianWindow = motionWindow(layout),
+): Float64Array {
+  if (countImages(frame, layout) !== 1) {
+    throw new RangeError(
+      `Cannot blur ${countImages(frame, layout)} frames at once: needed one`,
+    );
+  }
+  const { height, width, channels } = layout;
+  const taps = tapsOf(layout, window);
+  const row = width * channels;
+  const line = new Float64Array(Math.max(height, width) + 2 * window.radius);
+  const all = Float64Array.from(frame);
+  const across = new Float64Array(all.length);
+  const low = new Float64Array(all.length);
+  for (let c = 0; c < channels; c++) {
+    for (let y = 0; y < height; y++) {
+      blurLine(all, across, y * row + c, channels, width, taps, line);
+    }
+    for (let x = 0; x < width; x++) {
+      blurLine(across, low, x * channels + c, row, height, taps, line);
+    }
+  }
+  return low;
+}
+
 /**
  * Change between consecutive frames below and above a frequency: with
  * low = G * frame and high = frame - low, the mean over pairs of the root mean
- * square, over pixels and channels, of low(t + 1) - low(t), and of high
- * likewise. G is a Gaussian of both axes, normalized to 1, reflected at the
- * edges.
+ * square, over pixels and channels, of low(t + 1) - low(t), of high likewise,
+ * and of the frames themselves. G is that of {@linkcode lowFrequencies}.
  *
- * Source: published code, `motion_fidelity`.
+ * Source: published code, `motion_fidelity`; the total: `motion_eval`.
  *
  * @param frames (T, height, width, channels) of one window, at least two
  * @param layout sizes
@@ -85,60 +143,80 @@ export function frequencyChange(
   window: GaussianWindow = motionWindow(layout),
 ): FrequencyChange {
   const n = countImages(frames, layout);
-  const { height, width, channels } = layout;
-  const { sigma, radius } = window;
   if (n < 2) {
     throw new RangeError("Cannot find changes in 1 frame: needed at least 2");
   }
-  if (Math.min(height, width) <= radius || !(sigma > 0)) {
-    throw new RangeError(
-      `Cannot blur ${height}x${width} frames by ${radius} pixels on each side with sigma ${sigma}: both sides must be longer, and sigma positive`,
-    );
-  }
-  const weights = Float64Array.from(
-    { length: 2 * radius + 1 },
-    (_, k) => Math.exp(-((k - radius) ** 2) / (2 * sigma * sigma)),
-  );
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const taps = weights.map((weight) => weight / total);
-  const size = height * width * channels;
-  const row = width * channels;
-  const line = new Float64Array(Math.max(height, width) + 2 * radius);
-  const [change, across, low] = [size, size, size]
-    .map((length) => new Float64Array(length)) as [
-      Float64Array,
-      Float64Array,
-      Float64Array,
-    ];
-  let [lows, highs] = [0, 0];
+  const size = frames.length / n;
+  const change = new Float64Array(size);
+  let [lows, highs, totals] = [0, 0, 0];
   for (let pair = 0; pair + 1 < n; pair++) {
-    // The blur is linear: the change of the blurred is the blurred change.
     for (let k = 0; k < size; k++) {
       change[k] = frames[(pair + 1) * size + k]! - frames[pair * size + k]!;
     }
-    for (let c = 0; c < channels; c++) {
-      for (let y = 0; y < height; y++) {
-        blurLine(change, across, y * row + c, channels, width, taps, line);
-      }
-      for (let x = 0; x < width; x++) {
-        blurLine(across, low, x * channels + c, row, height, taps, line);
-      }
-    }
-    let [l, h] = [0, 0];
+    const low = lowFrequencies(change, layout, window);
+    let [l, h, t] = [0, 0, 0];
     for (let k = 0; k < size; k++) {
       l += low[k]! ** 2;
       h += (change[k]! - low[k]!) ** 2;
+      t += change[k]! ** 2;
     }
     lows += Math.sqrt(l / size);
     highs += Math.sqrt(h / size);
+    totals += Math.sqrt(t / size);
   }
-  const result = { low: lows / (n - 1), high: highs / (n - 1) };
-  if (!Number.isFinite(result.low + result.high)) {
+  if (!Number.isFinite(lows + highs + totals)) {
     throw new RangeError(
       `Cannot find changes in ${n} frames: a value is not finite`,
     );
   }
-  return result;
+  const pairs = n - 1;
+  return { low: lows / pairs, high: highs / pairs, total: totals / pairs };
+}
+
+/** Where two frames differ: absolute changes of grey, (height, width). */
+export interface ChangeMaps {
+  /** Of what the blur keeps. */
+  readonly low: Float64Array;
+  /** Of what it takes away. */
+  readonly high: Float64Array;
+}
+
+/**
+ * Shows where two frames differ, below and above a frequency: |G * (b - a)| and
+ * |(b - a) - G * (b - a)| of grey, the mean of the channels.
+ *
+ * Source: published code, Figure 7. Differs: G is the Gaussian of the metric,
+ * which is cut nearer than at four deviations.
+ *
+ * @param a (height, width, channels)
+ * @param b same shape
+ * @param layout sizes
+ * @returns in units of the frames
+ * @throws {RangeError} if they are not one whole frame each, or a side is too
+ *   small to be reflected
+ */
+export function changeMaps(
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+  layout: ImageLayout,
+): ChangeMaps {
+  if (countImages(a, layout) !== 1 || a.length !== b.length) {
+    throw new RangeError(
+      `Cannot compare frames of ${a.length} and ${b.length} values: needed one frame each`,
+    );
+  }
+  const { height, width, channels } = layout;
+  const grey = new Float64Array(height * width);
+  for (let i = 0; i < grey.length; i++) {
+    for (let c = 0; c < channels; c++) {
+      grey[i]! += (b[i * channels + c]! - a[i * channels + c]!) / channels;
+    }
+  }
+  const low = lowFrequencies(grey, { height, width, channels: 1 });
+  return {
+    low: low.map(Math.abs),
+    high: grey.map((value, i) => Math.abs(value - low[i]!)),
+  };
 }
 
 function checkRatios(

@@ -180,13 +180,15 @@ export function subpixelShift(
 }
 
 /**
- * Displacements between consecutive frames, in whole pixels by
- * {@linkcode integerShift} of the horizontal and of the vertical profiles.
+ * Displacements between consecutive frames, by the shifts of the horizontal and
+ * of the vertical profiles.
  *
  * Source: published code, `motion_fidelity`.
  *
  * @param frames (T, height, width, channels) of one window
  * @param layout sizes
+ * @param shift of two profiles: {@linkcode integerShift}, as published, or
+ *   {@linkcode subpixelShift}
  * @returns (T - 1)
  * @throws {RangeError} if there are fewer than two whole frames, a side is
  *   below 2 pixels, or a value is not finite
@@ -194,6 +196,8 @@ export function subpixelShift(
 export function displacements(
   frames: ArrayLike<number>,
   layout: ImageLayout,
+  shift: (from: ArrayLike<number>, to: ArrayLike<number>) => number =
+    integerShift,
 ): Displacement[] {
   const columns = profiles(frames, layout, "horizontal");
   const rows = profiles(frames, layout, "vertical");
@@ -203,8 +207,8 @@ export function displacements(
     );
   }
   return columns.slice(1).map((column, i) => ({
-    dx: integerShift(columns[i]!, column),
-    dy: integerShift(rows[i]!, rows[i + 1]!),
+    dx: shift(columns[i]!, column),
+    dy: shift(rows[i]!, rows[i + 1]!),
   }));
 }
 

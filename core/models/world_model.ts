@@ -12,10 +12,11 @@ import {
 import { Module } from "../nn/module.ts";
 import { parameters, type ParameterStore } from "../nn/parameters.ts";
 import { mse } from "../ops/mse.ts";
-import { mul } from "../ops/pointwise.ts";
+import { slice } from "../ops/concat.ts";
+import { add, mul, sub } from "../ops/pointwise.ts";
 import { noGrad } from "../tensor/autograd.ts";
 import { tensor, zeros } from "../tensor/create.ts";
-import { key } from "../tensor/philox.ts";
+import { type Key, key } from "../tensor/philox.ts";
 import { normal } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type AnchoredDitOptions, AnchoredVAEDiT } from "./anchored_dit.ts";
@@ -77,12 +78,51 @@ export interface LossOptions {
   readonly samples: readonly number[];
   /** Chance that a sample's actions are hidden, in diffusion. Default 0. */
   readonly actionDropout?: number;
+  /**
+   * Largest deviation of noise on the present, in units of normalized tokens:
+   * each sample's is uniform below it. Default 0.
+   */
+  readonly presentNoise?: number;
+  /**
+   * Weight of the temporal-difference loss, see {@linkcode temporalDifference}.
+   * Default 0, for none.
+   */
+  readonly motionWeight?: number;
 }
 
 /** Options of {@linkcode WorldModel.sample}. */
 export interface SampleOptions extends DdimOptions {
   /** Scale of the guidance by the actions. Default 1, for none. */
   readonly guidance?: number;
+}
+
+/**
+ * The loss of changes from frame to frame: the mean squared error of
+ * x(h + 1) - x(h) over the H - 1 pairs of frames.
+ *
+ * Source: published code, the motion-targeted fine-tuning.
+ *
+ * @param x (B, H S, P) predicted tokens, frame after frame
+ * @param y same shape, the true ones
+ * @param horizon H, at least 2
+ * @returns ()
+ * @throws {RangeError} if there is one frame, or tokens are not whole frames
+ */
+export function temporalDifference(
+  x: Tensor,
+  y: Tensor,
+  horizon: number,
+): Tensor {
+  const [batch = 0, tokens = 0, width = 0] = x.shape;
+  if (horizon < 2 || tokens % horizon !== 0) {
+    throw new RangeError(
+      `Cannot find changes in ${tokens} tokens of ${horizon} frames: needed at least 2 frames of equally many tokens`,
+    );
+  }
+  // The difference is linear: of the errors it is the error of the differences.
+  const error = sub(x, y).reshape([batch, horizon, tokens / horizon * width]);
+  const later = slice(error, 1, 1, horizon); // (B, H - 1, S P)
+  return mse(later, slice(error, 1, 0, horizon - 1));
 }
 
 /**
@@ -137,24 +177,55 @@ export class WorldModel extends Module implements Disposable {
   }
 
   /**
-   * The training loss of a batch.
+   * Embeds actions.
+   *
+   * @param features (B, H, features)
+   * @returns (B, H, D)
+   */
+  protected embed(features: Tensor): Tensor {
+    return this.fourier.forward(features);
+  }
+
+  /**
+   * The training loss of a batch. Noise on the present is on the anchor and on
+   * what the network sees of it: conditioning augmentation, for roll-outs.
+   *
+   * Source: published code; for the noise on the present, `rollaug`.
    *
    * @param batch windows
    * @param options seed, numbers of the samples, share of hidden actions
-   * @returns (), mean squared error over all values
+   * @returns (), mean squared error over all values, and the weighted
+   *   temporal-difference loss
+   * @throws {TypeError} if that has weight and the network predicts no clean
+   *   tokens
    */
   loss(batch: WindowBatch, options: LossOptions): Tensor {
-    const { present, future } = batch;
+    const { future } = batch;
     const { seed, samples, actionDropout = 0 } = options;
+    const { presentNoise = 0, motionWeight = 0 } = options;
     const keys = (name: string) => samples.map((k) => key(name, seed, k));
+    const present = this.#noised(batch.present, presentNoise, keys);
     const inputs: PredictorInputs = {
       present,
-      actions: this.fourier.forward(batch.features), // (B, H, D)
+      actions: this.embed(batch.features), // (B, H, D)
       dropout: keys("dropout"),
     };
     const { objective, schedule } = this;
+    const isClean = objective === "direct" || objective === "x0";
+    if (motionWeight !== 0 && !isClean) {
+      throw new TypeError(
+        `Cannot weigh changes from frame to frame: the objective is "${objective}", needed "x0" or "direct"`,
+      );
+    }
+    const horizon = inputs.actions.shape[1] ?? 0;
+    const lossOf = (prediction: Tensor, target: Tensor) => {
+      const loss = mse(prediction, target);
+      if (motionWeight === 0) return loss;
+      const changes = temporalDifference(prediction, target, horizon);
+      return add(loss, mul(changes, motionWeight));
+    };
     if (objective === "direct") {
-      return mse(this.network.forward(inputs), future);
+      return lossOf(this.network.forward(inputs), future);
     }
     const t = keys("diffusion step").map((k) => k.integer(0, schedule.steps));
     const kept = keys("hidden actions")
@@ -166,10 +237,24 @@ export class WorldModel extends Module implements Disposable {
     const noise = normal(this.#gpu, future.shape, keys("training noise"));
     const level = noiseLevel(future, schedule, t);
     const x = diffuse(future, noise, level); // (B, H S, P)
-    return mse(
+    return lossOf(
       this.network.forward({ ...inputs, actions, noised: { x, t } }),
       trainingTarget(objective, future, noise, level),
     );
+  }
+
+  /** Adds noise to presents, of a level of its own to each. */
+  #noised(
+    present: Tensor,
+    most: number,
+    keys: (name: string) => Key[],
+  ): Tensor {
+    if (most === 0) return present;
+    const levels = keys("present noise level").map((k) => most * k.uniform(0));
+    const level = tensor(this.#gpu, Float32Array.from(levels))
+      .reshape([levels.length, 1, 1]);
+    const noise = normal(this.#gpu, present.shape, keys("present noise"));
+    return add(present, mul(noise, level));
   }
 
   /**
@@ -187,7 +272,7 @@ export class WorldModel extends Module implements Disposable {
     }
     using scope = this.#gpu.scope();
     return noGrad(() => {
-      const actions = this.fourier.forward(features);
+      const actions = this.embed(features);
       return scope.keep(this.network.forward({ present, actions }));
     });
   }
@@ -216,7 +301,7 @@ export class WorldModel extends Module implements Disposable {
     const [batch = 0] = present.shape;
     using scope = this.#gpu.scope();
     return noGrad(() => {
-      const actions = this.fourier.forward(features);
+      const actions = this.embed(features);
       const hidden = guidance === 1
         ? undefined
         : zeros(this.#gpu, actions.shape);

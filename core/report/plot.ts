@@ -22,4 +22,10 @@ export {
   linePlot,
   type LinePoint,
 } from "./line_plot.ts";
+export { type PathPair, type PathPanel, pathPlot } from "./path_plot.ts";
+export {
+  type ScatterOptions,
+  type ScatterPanel,
+  scatterPlot,
+} from "./scatter_plot.ts";
 export { flattenColours } from "./plot_canvas.ts";

@@ -66,6 +66,15 @@ export interface TrainingJob {
   readonly clipGroup?: string;
   /** Records the loss of a step, inside its scope. */
   readonly loss: (step: number) => Tensor;
+  /**
+   * Steps, rising, after which the weights are kept; the curve has a point
+   * there. After a resumption it may be called again for a step, with the same
+   * weights.
+   */
+  readonly snapshots?: {
+    readonly steps: readonly number[];
+    readonly keep: (step: number) => Promise<void>;
+  };
 }
 
 /**
@@ -109,7 +118,9 @@ export async function runTraining(
   while (step < steps) {
     using _ = gpu.scope();
     const recorded: Tensor[] = [];
-    const end = Math.min(steps, step - step % atOnce + atOnce);
+    const marks = job.snapshots?.steps ?? [];
+    const mark = marks.find((mark) => mark > step) ?? steps;
+    const end = Math.min(steps, mark, step - step % atOnce + atOnce);
     let stops = false;
     while (step < end && !stops) {
       using scope = gpu.scope();
@@ -136,6 +147,8 @@ export async function runTraining(
       curve.loss.push(loss);
       losses = [];
       hooks.progress({ step, steps, loss });
+      // Before the checkpoint, from which this step is not done again.
+      if (marks.includes(step)) await job.snapshots?.keep(step);
     }
     const isDue =
       performance.now() - saved > 1000 * (hooks.checkpointSeconds ?? 30);

@@ -4,9 +4,14 @@ import { readWeights } from "../formats/weights.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { AnchoredVAEDiT } from "../models/anchored_dit.ts";
 import { FourierActionEmbedding } from "../models/fourier_action.ts";
+import { JumpModel } from "../models/jump_model.ts";
 import { PatchMLPPredictor } from "../models/mlp_predictor.ts";
 import type { Predictor } from "../models/predictor.ts";
-import { WorldModel, type WorldObjective } from "../models/world_model.ts";
+import {
+  WorldModel,
+  type WorldModelParts,
+  type WorldObjective,
+} from "../models/world_model.ts";
 import type { Module, StateEntry } from "../nn/module.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { TokenStatistics } from "./window_tokens.ts";
@@ -56,9 +61,10 @@ export interface PublishedOptions {
 }
 
 /** A published model on the device. */
-export interface PublishedModel extends Disposable {
+export interface PublishedModel<M extends WorldModel = WorldModel>
+  extends Disposable {
   /** The model. */
-  readonly model: WorldModel;
+  readonly model: M;
   /** Normalization of its tokens, for `WindowTokens`. */
   readonly statistics: TokenStatistics;
   /** Its sizes. */
@@ -89,6 +95,60 @@ export async function readPublishedModel(
   options: PublishedOptions,
 ): Promise<PublishedModel> {
   using file = await readWeights(source, { root: "" });
+  const jumps = file.metadata["n_jump"];
+  if (jumps !== undefined) {
+    throw new TypeError(
+      `Cannot load "${file.file}" as a published world model: it is a jump model of ${jumps} jumps, which takes the mean of several actions`,
+    );
+  }
+  return await readModel(file, options, (parts) => new WorldModel(gpu, parts));
+}
+
+/**
+ * Reads a checkpoint of the authors' jump model, as
+ * {@linkcode readPublishedModel}; the file says `n_jump` and `dt`.
+ *
+ * @param gpu device
+ * @param source path, file URL, or the file's bytes
+ * @param options which weights, and what the data needs
+ * @param stride frames of a jump
+ * @throws {SyntaxError} if the file is damaged or of no known format
+ * @throws {TypeError} as {@linkcode readPublishedModel}, or if it is no jump
+ *   model
+ * @throws {RangeError} as there, or if its jumps are of other lengths
+ */
+export async function readPublishedJump(
+  gpu: Gpu,
+  source: FileSource,
+  options: PublishedOptions,
+  stride: number,
+): Promise<PublishedModel<JumpModel>> {
+  using file = await readWeights(source, { root: "" });
+  const { n_jump: jumps, dt = stride } = file.metadata;
+  if (jumps === undefined) {
+    throw new TypeError(
+      `Cannot load "${file.file}" as a published jump model: it says no n_jump, so it predicts all frames in one pass`,
+    );
+  }
+  if (Number(dt) !== stride) {
+    throw new RangeError(
+      `Cannot use the jump model of "${file.file}": its jumps are of ${dt} frames, needed ${stride}`,
+    );
+  }
+  const needed = { ...options.needed, horizon: 1 };
+  return await readModel(
+    file,
+    { ...options, needed },
+    (parts) => new JumpModel(gpu, parts),
+  );
+}
+
+/** Reads the parts of a model, and puts them together. */
+async function readModel<M extends WorldModel>(
+  file: TensorFile,
+  options: PublishedOptions,
+  make: (parts: WorldModelParts) => M,
+): Promise<PublishedModel<M>> {
   const name = `"${file.file}"`;
   const { network, fourier, sizes } = networksOf(file, name, options.heads);
   const objective = objectiveOf(file, name, options);
@@ -97,7 +157,7 @@ export async function readPublishedModel(
   const { weights, fourierWeights = weights } = options;
   await load(file, name, "dit", network, weights);
   await load(file, name, "fourier", fourier, fourierWeights);
-  const model = new WorldModel(gpu, { network, fourier, objective });
+  const model = make({ network, fourier, objective });
   return {
     model,
     statistics,
@@ -133,13 +193,6 @@ function networksOf(
       }; it has ${
         [...top].slice(0, 8).join(", ") || "no tensors"
       }, needed dit (the transformer or the MLP), fourier, z_mean, z_std`,
-    );
-  }
-  if (file.metadata["n_jump"] !== undefined) {
-    throw new TypeError(
-      `Cannot load ${name} as a published world model: it is a jump model of ${
-        file.metadata["n_jump"]
-      } jumps, which takes the mean of several actions`,
     );
   }
   /** Axis lengths of a tensor of so many axes. */

@@ -26,6 +26,13 @@ export interface TrainingSettings {
   readonly clip: number;
   /** Chance that a sample's actions are hidden, in diffusion. */
   readonly actionDropout: number;
+  /**
+   * Largest deviation of noise on the present, in units of normalized tokens;
+   * none if absent.
+   */
+  readonly presentNoise?: number;
+  /** Weight of the loss of changes from frame to frame; none if absent. */
+  readonly motionWeight?: number;
   /** Seed of order, noise and dropout. */
   readonly seed: number;
 }
@@ -45,6 +52,11 @@ export interface WorldTraining {
   readonly rows: readonly number[];
   /** All that changes the result. */
   readonly settings: TrainingSettings;
+  /** Steps, rising, whose averages of the weights are given away. */
+  readonly snapshots?: {
+    readonly steps: readonly number[];
+    readonly keep: (step: number, average: StateDict) => Promise<void>;
+  };
 }
 
 /** What a training leaves. */
@@ -57,12 +69,35 @@ export interface TrainedWeights {
   readonly average?: StateDict;
 }
 
-function rate(settings: TrainingSettings, step: number, steps: number): number {
-  const { lr, warmup, lrEnd } = settings;
+/**
+ * The learning rate of a step: a linear rise, then a half cosine.
+ *
+ * @param settings peak, steps until it, and the share of it that is left
+ * @param step from 0
+ * @param steps in all
+ */
+export function learningRate(
+  { lr, warmup, lrEnd }: Pick<TrainingSettings, "lr" | "warmup" | "lrEnd">,
+  step: number,
+  steps: number,
+): number {
   const rise = Math.min(1, (step + 1) / Math.max(1, warmup));
   const fall = lrEnd +
     (1 - lrEnd) * 0.5 * (1 + Math.cos(Math.PI * step / steps));
   return lr * rise * fall;
+}
+
+/**
+ * The decay of the averages after a step.
+ *
+ * @param settings decay, and whether it grows from 0.1
+ * @param step from 0
+ */
+export function averageDecay(
+  { ema, emaWarmup }: Pick<TrainingSettings, "ema" | "emaWarmup">,
+  step: number,
+): number {
+  return emaWarmup ? Math.min(ema, (1 + step) / (10 + step)) : ema;
 }
 
 /**
@@ -82,10 +117,11 @@ function rate(settings: TrainingSettings, step: number, steps: number): number {
  */
 export async function trainWorldModel(
   gpu: Gpu,
-  { model, from, data, rows, settings }: WorldTraining,
+  { model, from, data, rows, settings, snapshots }: WorldTraining,
   hooks: TrainingHooks,
 ): Promise<TrainedWeights | undefined> {
   const { batch, seed, actionDropout } = settings;
+  const { presentNoise = 0, motionWeight = 0 } = settings;
   const steps = Math.floor(settings.samples / batch);
   let epoch = -1;
   let order = new Uint32Array();
@@ -106,18 +142,26 @@ export async function trainWorldModel(
     optimizer: new Adam(model.weights, { lr: settings.lr }),
     ...(ema ? { ema } : {}),
     steps,
-    rate: (step) => rate(settings, step, steps),
-    decay: (step) =>
-      settings.emaWarmup
-        ? Math.min(settings.ema, (1 + step) / (10 + step))
-        : settings.ema,
+    rate: (step) => learningRate(settings, step, steps),
+    decay: (step) => averageDecay(settings, step),
     clip: settings.clip,
     clipGroup: "dit",
     loss: (step) => {
       const samples = Array.from({ length: batch }, (_, i) => step * batch + i);
       const windows = data.batch(gpu, samples.map(rowOf));
-      return model.loss(windows, { seed, samples, actionDropout });
+      return model.loss(windows, {
+        ...{ seed, samples, actionDropout, presentNoise, motionWeight },
+      });
     },
+    ...(snapshots === undefined || ema === undefined ? {} : {
+      snapshots: {
+        steps: snapshots.steps,
+        keep: async (step) => {
+          using _ = ema.applied();
+          await snapshots.keep(step, await model.stateDict());
+        },
+      },
+    }),
   }, hooks);
   if (curve === undefined) return undefined;
   const last = await model.stateDict();

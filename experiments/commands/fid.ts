@@ -29,10 +29,10 @@ import {
 import { ProgressLine } from "../../core/experiment/progress.ts";
 import {
   checkFolder,
-  digestSources,
   digestText,
   writeAtomic,
 } from "../../core/experiment/run_directory.ts";
+import { digestModules, readSources } from "../../core/experiment/sources.ts";
 import { digestFile } from "../../core/formats/digest.ts";
 import { readWeights } from "../../core/formats/weights.ts";
 import type { Gpu } from "../../core/gpu/gpu.ts";
@@ -209,7 +209,10 @@ async function score(args: readonly string[]): Promise<void> {
   await network.load(gpu, file);
   const digest = await digestFile(weights);
   const root = fromFileUrl(new URL("../..", import.meta.url));
-  const code = await digestSources(root, ["experiments/commands/fid.ts"]);
+  const code = digestModules(
+    await readSources(root, ["experiments/commands/fid.ts"]),
+    [import.meta.url],
+  );
   using interrupt = await Interrupt.open();
   const name = isSmall
     ? file.metadata.title ?? "the demo's feature network, not Inception"

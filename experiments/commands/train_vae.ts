@@ -16,16 +16,16 @@ import {
   runCommand,
   seedNumber,
 } from "../../core/experiment/command.ts";
-import { Artifacts, digestMakers } from "../../core/experiment/artifact.ts";
+import { Artifacts } from "../../core/experiment/artifact.ts";
 import { openDevice } from "../../core/experiment/device.ts";
 import { Interrupt } from "../../core/experiment/interrupt.ts";
 import { checkOutput } from "../../core/experiment/output.ts";
 import { ProgressLine } from "../../core/experiment/progress.ts";
 import {
   checkFolder,
-  digestSources,
   digestText,
 } from "../../core/experiment/run_directory.ts";
+import { readSources } from "../../core/experiment/sources.ts";
 import { digestBytes, digestFile } from "../../core/formats/digest.ts";
 import { spacedFrames } from "../../core/lab/data.ts";
 import { labPresets } from "../../core/lab/params.ts";
@@ -91,7 +91,7 @@ async function train(args: readonly string[]): Promise<void> {
   };
   const artifacts = new Artifacts({
     root: join(cache, "artifacts"),
-    sources: digestMakers(await digestSources(PROJECT)),
+    sources: await readSources(PROJECT),
     command: "./run train:vae",
     adapter: () => gpu.adapter,
   });

@@ -4,6 +4,7 @@ import {
   type JsonArrayOptions,
   readJsonArray,
 } from "../../core/data/json_stream.ts";
+import { heldBytes } from "../support/memory.ts";
 import { tinyFolder } from "../support/tiny_nuscenes.ts";
 
 async function readText(
@@ -155,11 +156,7 @@ Deno.test("readJsonArray keeps memory bounded over 50 MB of sample_data", async 
       }
     }
   }
-  const used = () => {
-    const { heapUsed, external } = Deno.memoryUsage();
-    return heapUsed + external;
-  };
-  const before = used();
+  const before = heldBytes();
   let peak = 0;
   let calls = 0;
   let kept = 0;
@@ -168,7 +165,7 @@ Deno.test("readJsonArray keeps memory bounded over 50 MB of sample_data", async 
     progress: (bytes, total) => {
       calls++;
       assert(bytes <= total);
-      peak = Math.max(peak, used() - before);
+      peak = Math.max(peak, heldBytes() - before);
     },
   });
   assert(stats.bytes > 50e6, `${stats.bytes}`);

@@ -7,6 +7,7 @@ import {
   LatentStore,
   takeRows,
 } from "../../core/data/latents.ts";
+import { heldBytes } from "../support/memory.ts";
 import { writeEmptyShards } from "../support/empty_shards.ts";
 import { tinyFolder } from "../support/tiny_nuscenes.ts";
 
@@ -189,15 +190,11 @@ Deno.test("LatentStore holds little while it reads a gigabyte", async () => {
   };
   await writeEmptyShards(shards);
   using store = await LatentStore.open(shards);
-  const used = () => {
-    const { heapUsed, external } = Deno.memoryUsage();
-    return heapUsed + external;
-  };
-  const before = used();
+  const before = heldBytes();
   let peak = 0;
   for (let row = 0; row < shards.frames; row += 128) {
     store.read(row, row + 128);
-    peak = Math.max(peak, used() - before);
+    peak = Math.max(peak, heldBytes() - before);
   }
   // Measured 120 to 126 MB, all of it garbage; what is read is 1,074 MB.
   assert(peak < 300e6, `${(peak / 1e6).toFixed(1)} MB`);

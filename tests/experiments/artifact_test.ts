@@ -13,14 +13,16 @@ import {
   Artifacts,
   type ArtifactSpec,
   CorruptedArtifact,
-  digestMakers,
 } from "../../core/experiment/artifact.ts";
 import {
+  type ArtifactUser,
   listArtifacts,
   removeArtifact,
+  usedArtifacts,
 } from "../../core/experiment/artifact_list.ts";
 import { Interrupted } from "../../core/experiment/interrupt.ts";
 import { Lock } from "../../core/experiment/lock.ts";
+import { NO_SOURCES } from "../support/sources.ts";
 
 /** A folder of artifacts that goes with the test. */
 async function temporary() {
@@ -35,9 +37,9 @@ const MODEL: ArtifactSpec = { kind: "model", spec: { seed: 1 } };
 function artifactsIn(root: string, run = root): Artifacts {
   return new Artifacts({
     root,
-    sources: "a",
+    sources: NO_SOURCES,
     command: "./run exp:test",
-    user: { experiment: "test", run },
+    user: { experiment: "test", run, begun: "" },
   });
 }
 
@@ -130,14 +132,15 @@ async function namesIn(root: string): Promise<string[]> {
 }
 
 Deno.test("Artifacts digest alike whatever the order of keys, and each part counts", () => {
-  const digest = (of: ArtifactSpec, sources = "a") =>
-    new Artifacts({ sources, command: "" }).digestOf(of);
+  const digest = (of: ArtifactSpec) =>
+    new Artifacts({ sources: NO_SOURCES, command: "" }).digestOf(of);
   const of = { kind: "model", spec: { b: [1, { d: -0, c: "x" }], a: null } };
   const first = digest(of);
-  // hashlib.sha256 of json.dumps(..., sort_keys=True, separators=(",", ":"))
+  // hashlib.sha256 of json.dumps(..., sort_keys=True, separators=(",", ":")),
+  // sources that of {}
   assertEquals(
     first,
-    "71626f0e9ebd9e284b823a6e8711cbe894d9dfb029bc36c226f325b9450042b4",
+    "602cd81085d44a4a851e565e7a2707c71b1851abf8b926a188c092b9429b2763",
   );
   const same = { spec: { a: null, b: [1, { c: "x", d: 0 }] }, kind: "model" };
   assertEquals(digest(same), first);
@@ -150,14 +153,16 @@ Deno.test("Artifacts digest alike whatever the order of keys, and each part coun
     digest({ ...of, from: ["1", "2"] }),
     digest({ ...of, from: ["2", "1"] }),
     digest({ ...of, from: ["12"] }),
-    digest(of, "b"),
   ];
   assertEquals(new Set([first, ...others]).size, others.length + 1);
 });
 
 Deno.test("Artifacts refuse what JSON would change in silence", () => {
   const digest = (spec: unknown, kind = "model") =>
-    new Artifacts({ sources: "a", command: "" }).digestOf({ kind, spec });
+    new Artifacts({ sources: NO_SOURCES, command: "" }).digestOf({
+      kind,
+      spec,
+    });
   const refused: [unknown, string][] = [
     [{ lr: NaN }, "Cannot keep model.spec.lr as JSON: got NaN;"],
     [{ a: [1, Infinity] }, "model.spec.a.1 as JSON: got Infinity;"],
@@ -175,11 +180,21 @@ Deno.test("Artifacts refuse what JSON would change in silence", () => {
   }
 });
 
-Deno.test("digestMakers depends on core and kernels alone", () => {
-  const sources = { "core/a.ts": "1", "kernels/b.wgsl": "2", "deno.json": "3" };
-  const digest = digestMakers(sources);
-  assertEquals(digestMakers({ ...sources, "experiments/c.ts": "4" }), digest);
-  assertNotEquals(digestMakers({ ...sources, "core/a.ts": "5" }), digest);
+Deno.test("an artifact depends on the sources of its makers, and on no others", () => {
+  const sources = {
+    root: "/p",
+    digests: { "core/a.ts": "1", "core/b.ts": "2", "core/c.ts": "3" },
+    uses: { "core/a.ts": ["core/b.ts"] },
+  };
+  const of = { ...MODEL, by: ["file:///p/core/a.ts"] };
+  const digest = (changed: Record<string, string>) =>
+    new Artifacts({
+      sources: { ...sources, digests: { ...sources.digests, ...changed } },
+      command: "",
+    }).digestOf(of);
+  assertEquals(digest({ "core/c.ts": "4" }), digest({}));
+  assertNotEquals(digest({ "core/a.ts": "4" }), digest({}));
+  assertNotEquals(digest({ "core/b.ts": "4" }), digest({}));
 });
 
 Deno.test("Artifacts are made once, and opened with what was known of them", async () => {
@@ -208,7 +223,10 @@ Deno.test("Artifacts asked twice at a time, by one object or two, work once", as
   const told: string[] = [];
   const log = (line: string) => void told.push(line);
   const slow = async (folder: ArtifactFolder) => {
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // Until the other one waits, but not for ever.
+    for (let i = 0; i < 1000 && told.length === 0; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     return await work(folder);
   };
   const all = await Promise.all([
@@ -328,7 +346,7 @@ Deno.test("Artifacts go on after an interruption and an error, and count all sec
     const adapter = adapters[tries];
     return new Artifacts({
       root,
-      sources: "a",
+      sources: NO_SOURCES,
       command: "test",
       adapter: () => adapter,
     }).make(MODEL, async ({ file, scratch }) => {
@@ -605,4 +623,26 @@ Deno.test("cache lists artifacts, and removes what is named twice", async () => 
   await twice("model");
   assertEquals(await listArtifacts(artifacts), []);
   assertEquals(await namesIn(artifacts), []);
+});
+
+Deno.test("usedArtifacts knows a run that started over from what it was before", async () => {
+  await using folder = await temporary();
+  const { root } = folder;
+  const before = { experiment: "test", run: "x", begun: "1" };
+  const after = { ...before, begun: "2" };
+  const making = { root, sources: NO_SOURCES, command: "c" };
+  const work = () => Promise.resolve({});
+  const make = (user: ArtifactUser, spec: string) =>
+    new Artifacts({ ...making, user }).make({ kind: "model", spec }, work);
+  const old = await make(before, "old");
+  const both = await make(before, "both");
+  await make(after, "both");
+  const used = await usedArtifacts(root, after);
+  assertEquals(used.map(({ digest }) => digest), [both.digest]);
+  const listed = await listArtifacts(root);
+  const runs = listed.map(({ digest, uses }) => [digest, uses.length]);
+  assertEquals(
+    new Map(runs as [string, number][]),
+    new Map([[old.digest, 1], [both.digest, 1]]),
+  );
 });

@@ -1,61 +1,46 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
+import { assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
 import {
   readFindings,
   reportOf,
 } from "../../core/experiment/findings_report.ts";
-import { taskFlags, type TaskName } from "../support/task_flags.ts";
+import {
+  emptyFolder,
+  endAt,
+  finish,
+  outcomeOf,
+  runFolder,
+  startExperiment,
+} from "../support/experiment_process.ts";
+import { SMOKE_CACHE } from "../support/smoke_cache.ts";
 
-const root = fromFileUrl(new URL("../..", import.meta.url));
-const folder = ".test/capacity";
+const place = {
+  task: "exp:capacity",
+  folder: ".test/capacity",
+  cache: SMOKE_CACHE,
+} as const;
 
-/** Runs a smoke preset as the task does, in its sandbox. */
-async function run(task: TaskName, ...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command("deno", {
-    cwd: root,
-    args: [
-      ...taskFlags(task, { writeOnly: folder }),
-      ...["--preset", "smoke"],
-      ...["--out", `${folder}/runs`, "--cache", `${folder}/data`],
-      ...args,
-    ],
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
-
-/** Digests of all artifacts of a kind. */
-async function digests(kind: string): Promise<string[]> {
-  const list = Deno.readDir(join(root, folder, "data/artifacts", kind));
-  return (await Array.fromAsync(list))
-    .filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
-}
+const frontier = { ...place, task: "exp:frontier" } as const;
 
 Deno.test("capacity finds the frontier's models at its size, trains two at another, and reports from JSON alone", async () => {
-  await Deno.remove(join(root, folder), { recursive: true }).catch(() => {});
-  await Deno.mkdir(join(root, folder), { recursive: true });
-  const frontier = await run("exp:frontier");
-  assertEquals(frontier.code, 0, frontier.stderr);
-  const before = {
-    model: await digests("model"),
-    columns: await digests("columns"),
-  };
-  const capacity = await run("exp:capacity");
-  assertEquals(capacity.code, 0, capacity.stderr);
-  // Direct and diffusion; the MLP has no blocks. Two steps are scored.
-  const after = {
-    model: await digests("model"),
-    columns: await digests("columns"),
-  };
-  assertEquals(after.model.length, before.model.length + 2);
-  assertEquals(after.columns.length, before.columns.length + 2);
-
-  const runs = join(root, folder, "runs/capacity");
-  const [{ name } = { name: "" }] = await Array.fromAsync(Deno.readDir(runs));
-  const found = await readFindings(join(runs, name));
-  for (const digest of before.model) {
-    assert(found.artifacts.includes(`model/${digest}`), `${digest} is used`);
+  await emptyFolder(place.folder);
+  for (const experiment of [frontier, place]) {
+    const { code, stderr } = await finish(startExperiment(experiment));
+    assertEquals(code, 0, stderr);
   }
+  const used = async (of: typeof place | typeof frontier, kind: string) =>
+    (await readFindings(await runFolder(of))).artifacts
+      .filter((name) => name.startsWith(`${kind}/`));
+  // Direct and diffusion; the MLP has no blocks. Two steps are scored.
+  for (const kind of ["model", "columns"]) {
+    const before = await used(frontier, kind);
+    const after = await used(place, kind);
+    assertEquals(before.filter((name) => !after.includes(name)), []);
+    assertEquals(after.length, before.length + 2, kind);
+  }
+
+  const run = await runFolder(place);
+  const found = await readFindings(run);
   assertEquals(found.claims.map(({ id }) => id), [
     "larger-is-better",
     "kid-raw",
@@ -65,14 +50,40 @@ Deno.test("capacity finds the frontier's models at its size, trains two at anoth
     "cosSim-guided",
     "cosSim-calibrated",
   ]);
-  const table = await Deno.readTextFile(join(runs, name, "capacity.csv"));
+  const table = await Deno.readTextFile(join(run, "capacity.csv"));
   assertEquals(table.trim().split("\n").length, 1 + 2 * 5);
-  const report = await Deno.readTextFile(join(runs, name, "report.html"));
-  assertEquals(await reportOf(join(runs, name)), report);
+  const report = await Deno.readTextFile(join(run, "report.html"));
+  assertEquals(await reportOf(run), report);
+});
+
+Deno.test("two experiments that need the same models at once, killed again and again, end as those that ran alone", async () => {
+  const folder = await emptyFolder(".test/together");
+  const cache = `${folder}/data`;
+  const capacity = { ...place, folder, cache };
+  const other = { ...frontier, folder, cache };
+  // Whoever is killed in training holds the lock of a model.
+  const first = endAt(startExperiment(capacity), /train {2}[1-9]/, "SIGKILL");
+  const second = finish(startExperiment(other));
+  await first;
+  const { code, stderr } = await second;
+  assertEquals(code, 0, stderr);
+  assertEquals(await outcomeOf(other), await outcomeOf(frontier));
+  for (const sign of [/train {2}[1-9]/, /sample {2}[1-9]/, /score {2}[1-9]/]) {
+    await endAt(startExperiment(capacity), sign, "SIGKILL");
+  }
+  const resumed = await finish(startExperiment(capacity));
+  assertEquals(resumed.code, 0, resumed.stderr);
+  assertEquals(await outcomeOf(capacity), await outcomeOf(place));
+  const left = Array.from(
+    await Array.fromAsync(Deno.readDir(`${cache}/artifacts/model`)),
+  )
+    .filter(({ name }) => name.endsWith(".partial"));
+  assertEquals(left, []);
 });
 
 Deno.test("capacity refuses sizes that do not grow", async () => {
-  const { code, stderr } = await run("exp:capacity", "--capacities", "2,1");
+  const process = startExperiment(place, "--capacities", "2,1");
+  const { code, stderr } = await finish(process);
   assertEquals(code, 2);
   assertMatch(stderr, /--capacities.*grow/);
 });

@@ -3,6 +3,7 @@ import { Artifacts } from "../../core/experiment/artifact.ts";
 import { Interrupt } from "../../core/experiment/interrupt.ts";
 import { LaneTeam } from "../../core/experiment/lane_team.ts";
 import { RunDirectory } from "../../core/experiment/run_directory.ts";
+import { NO_SOURCES } from "../support/sources.ts";
 import { testGpu } from "../support/gpu.ts";
 import { tinyFolder } from "../support/tiny_nuscenes.ts";
 
@@ -13,11 +14,10 @@ async function teamIn(path: string) {
   const lines: string[] = [];
   const interrupt = await Interrupt.open();
   const run = RunDirectory.inside(path);
-  const making = { sources: "", scoring: "", command: "test", root: path };
+  const making = { sources: NO_SOURCES, command: "test", root: path };
   const team = new LaneTeam(WORKER, 2, {
     gpu: await testGpu(),
     artifacts: new Artifacts(making),
-    scoring: making.scoring,
     params: { factor: 2 },
     flags: {
       preset: "smoke",

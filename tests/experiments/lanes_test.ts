@@ -4,6 +4,7 @@ import { Interrupt, Interrupted } from "../../core/experiment/interrupt.ts";
 import { Lanes } from "../../core/experiment/lanes.ts";
 import type { StageProgress } from "../../core/experiment/progress.ts";
 import { RunDirectory } from "../../core/experiment/run_directory.ts";
+import { NO_SOURCES } from "../support/sources.ts";
 import { testGpu } from "../support/gpu.ts";
 
 const WORKER = new URL("../support/lane_worker.ts", import.meta.url);
@@ -20,11 +21,10 @@ async function setUp(name: string) {
     update: (progress: StageProgress) => void shown.push(progress),
     end: () => {},
   };
-  const making = { sources: "", scoring: "", command: "test", root: path };
+  const making = { sources: NO_SOURCES, command: "test", root: path };
   const lanes = new Lanes(WORKER, 2, {
     gpu: await testGpu(),
     artifacts: new Artifacts(making),
-    scoring: making.scoring,
     params: { factor: 2 },
     flags: {
       preset: "smoke",

@@ -4,6 +4,7 @@ import { openBytes } from "../../core/formats/byte_source.ts";
 import { readWeights } from "../../core/formats/weights.ts";
 import { readZipDirectory, readZipEntry } from "../../core/formats/zip.ts";
 import { philox4x32 } from "../../core/tensor/philox.ts";
+import { heldBytes } from "../support/memory.ts";
 import { formatUrl } from "../support/formats.ts";
 import { join, zip } from "../support/zip.ts";
 
@@ -188,7 +189,7 @@ Deno.test("readNpz and readWeights read a tensor whatever is damaged beside it",
 });
 
 Deno.test("readWeights, readNpz and readNpy survive damaged files", async () => {
-  const before = Deno.memoryUsage().rss;
+  const before = heldBytes();
   let files = 0;
   let refused = 0;
   for (const [stream, [name, bytes]] of fixtures.entries()) {
@@ -198,11 +199,11 @@ Deno.test("readWeights, readNpz and readNpy survive damaged files", async () => 
   }
   assertEquals(files, ROUNDS * fixtures.length);
   assert(refused > files / 4 && refused < files, `${refused} of ${files}`);
-  assert(Deno.memoryUsage().rss - before < MOST);
+  assert(heldBytes() - before < MOST);
 });
 
 Deno.test("readWeights and readNpz survive damage under valid checksums", async () => {
-  const before = Deno.memoryUsage().rss;
+  const before = heldBytes();
   let files = 0;
   let refused = 0;
   for (const [stream, [name, bytes]] of fixtures.entries()) {
@@ -214,5 +215,5 @@ Deno.test("readWeights and readNpz survive damage under valid checksums", async 
   }
   assert(files > 2000, `${files}`);
   assert(refused > files / 4 && refused < files, `${refused} of ${files}`);
-  assert(Deno.memoryUsage().rss - before < MOST);
+  assert(heldBytes() - before < MOST);
 });

@@ -1,8 +1,13 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+} from "@std/assert";
 import { fid } from "../../core/metrics/fid.ts";
 import { fitEnergy } from "../../core/metrics/energy.ts";
 import type { FrozenNetworks } from "../../core/lab/networks.ts";
-import { WINDOW_METRICS } from "../../core/lab/metrics.ts";
+import { type ScoredBatch, WINDOW_METRICS } from "../../core/lab/metrics.ts";
 import { batchesOf, measureStep, summarize } from "../../core/lab/scores.ts";
 import { Interrupted } from "../../core/experiment/interrupt.ts";
 import { tinyFolder } from "../support/tiny_nuscenes.ts";
@@ -216,4 +221,18 @@ Deno.test("measureStep scores a copy of the present and the truth as what KID do
 Deno.test("batchesOf cuts all windows, the last batch short", () => {
   assertEquals(batchesOf(5, 2), [[0, 1], [2, 3], [4]]);
   assertEquals(batchesOf(2, 8), [[0, 1]]);
+});
+
+Deno.test("PSNR of a window is that of its mean squared error, and at most 60 dB", async () => {
+  const { of } = WINDOW_METRICS.find(({ name }) => name === "psnr")!;
+  const images = Float32Array.from({ length: 3 * 12 }, (_, i) => (i % 7) / 10);
+  // Equal, off by 0.1 everywhere, off by 0.5 in one of twelve values.
+  const off = [0, 0.1, 0];
+  const realImages = images.map((x, i) => x + off[Math.floor(i / 12)]!);
+  realImages[24] = images[24]! + 0.5;
+  const layout = { height: 2, width: 2, channels: 3 };
+  const values = await of({ images, realImages, layout } as ScoredBatch);
+  assertAlmostEquals(values[0]!, 60);
+  assertAlmostEquals(values[1]!, 20, 1e-5);
+  assertAlmostEquals(values[2]!, -10 * Math.log10(0.25 / 12), 1e-5);
 });

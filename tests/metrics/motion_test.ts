@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
+  changeMaps,
   frequencyChange,
+  lowFrequencies,
   meanOfRatios,
   motionWindow,
   ratioOfMeans,
@@ -44,6 +46,84 @@ Deno.test("frequencyChange gives a change of brightness to the low part alone", 
   const { low, high } = frequencyChange(frames, layout);
   assert(Math.abs(low - 0.25) < 1e-14);
   assert(high < 1e-14);
+});
+
+/** The blur pixel by pixel, over both axes at once. */
+function blurred(
+  frame: ArrayLike<number>,
+  [height, width, channels]: readonly [number, number, number],
+  { sigma, radius }: { sigma: number; radius: number },
+): Float64Array {
+  const inside = (i: number, count: number) =>
+    i < 0 ? -i : i < count ? i : 2 * (count - 1) - i;
+  return Float64Array.from({ length: height * width * channels }, (_, k) => {
+    const [c, x, y] = [
+      k % channels,
+      Math.floor(k / channels) % width,
+      Math.floor(k / channels / width),
+    ];
+    let [sum, total] = [0, 0];
+    for (let dy = -radius; dy <= radius; dy++) {
+      for (let dx = -radius; dx <= radius; dx++) {
+        const weight = Math.exp(-(dx ** 2 + dy ** 2) / (2 * sigma ** 2));
+        const at = inside(y + dy, height) * width + inside(x + dx, width);
+        sum += weight * frame[at * channels + c]!;
+        total += weight;
+      }
+    }
+    return sum / total;
+  });
+}
+
+function assertClose(got: ArrayLike<number>, wanted: ArrayLike<number>) {
+  assertEquals(got.length, wanted.length);
+  for (let i = 0; i < wanted.length; i++) {
+    assert(Math.abs(got[i]! - wanted[i]!) < 1e-12, `value ${i}`);
+  }
+}
+
+Deno.test("lowFrequencies agrees with its definition, and frequencyChange's total with its", () => {
+  const layout = { height: 9, width: 12, channels: 2 };
+  const window = { sigma: 1.5, radius: 3 };
+  const frames = generatedImages("motion definition", 2 * 9 * 12 * 2);
+  const [a, b] = [frames.subarray(0, 216), frames.subarray(216)];
+  const low = (frame: ArrayLike<number>) => blurred(frame, [9, 12, 2], window);
+  assertClose(lowFrequencies(a, layout, window), low(a));
+  const total = Math.sqrt(
+    b.reduce((sum, x, i) => sum + (x - a[i]!) ** 2, 0) / 216,
+  );
+  const change = frequencyChange(frames, layout, window);
+  assertClose([change.total], [total]);
+  assertThrows(() => lowFrequencies(frames, layout), RangeError, "2 frames");
+});
+
+Deno.test("changeMaps parts the change of grey as the blur does", () => {
+  const layout = { height: 16, width: 20, channels: 3 };
+  const frames = generatedImages("motion maps", 2 * 960);
+  const [a, b] = [frames.subarray(0, 960), frames.subarray(960)];
+  const grey = (of: ArrayLike<number>) =>
+    Float64Array.from(
+      { length: 320 },
+      (_, i) => (of[3 * i]! + of[3 * i + 1]! + of[3 * i + 2]!) / 3,
+    );
+  const window = motionWindow({ ...layout, channels: 1 });
+  const [from, to] = [a, b].map(grey) as [Float64Array, Float64Array];
+  const [lowA, lowB] = [from, to]
+    .map((of) => blurred(of, [16, 20, 1], window)) as [
+      Float64Array,
+      Float64Array,
+    ];
+  const { low, high } = changeMaps(a, b, layout);
+  assertClose(low, lowB.map((x, i) => Math.abs(x - lowA[i]!)));
+  assertClose(
+    high,
+    to.map((x, i) => Math.abs(x - lowB[i]! - (from[i]! - lowA[i]!))),
+  );
+  assertThrows(
+    () => changeMaps(a, frames, layout),
+    RangeError,
+    "frames of 960 and 1920",
+  );
 });
 
 Deno.test("ratioOfMeans and meanOfRatios differ as the two protocols do", () => {

@@ -24,6 +24,18 @@ Deno.test("displacements agrees with NumPy's full cross-correlation", () => {
   assert(list.some(({ dx, dy }) => dx !== 0 && dy !== 0));
 });
 
+Deno.test("displacements in parts of pixels are those of the profiles", () => {
+  const { data } = fixture.get("frames");
+  const list = displacements(data, LAYOUT, subpixelShift);
+  for (const [axis, d] of [["horizontal", "dx"], ["vertical", "dy"]] as const) {
+    const own = profiles(data, LAYOUT, axis);
+    assertEquals(
+      list.map((one) => one[d]),
+      own.slice(1).map((to, i) => subpixelShift(own[i]!, to)),
+    );
+  }
+});
+
 Deno.test("integerShift agrees with NumPy where many sums are equal", () => {
   const rows = fixture.rows("ties");
   const shifts = rows.slice(1).map((row, i) => integerShift(rows[i]!, row));

@@ -1,8 +1,14 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertThrows,
+} from "@std/assert";
 import {
   createWorldModel,
   type WorldModelOptions,
 } from "../../core/models/world_model.ts";
+import { tensor } from "../../core/tensor/create.ts";
 import { key } from "../../core/tensor/philox.ts";
 import { normal } from "../../core/tensor/random.ts";
 import { testGpu } from "../support/gpu.ts";
@@ -95,4 +101,38 @@ Deno.test("WorldModel refuses what its network or its objective cannot do", asyn
     TypeError,
     'the objective is "x0", not "direct"; sample from noise',
   );
+});
+
+Deno.test("WorldModel.loss with noise on the present is that of presents that have it", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  const samples = [5, 9];
+  const values = (name: string, count: number) =>
+    Float32Array.from({ length: count }, (_, i) => key(name, 0).normal(i));
+  const present = values("present", 2 * 4 * 8);
+  const batch = (present: Float32Array<ArrayBuffer>) => ({
+    present: tensor(gpu, present).reshape([2, 4, 8]),
+    features: tensor(gpu, values("features", 2 * 3 * 16)).reshape([2, 3, 16]),
+    future: tensor(gpu, values("future", 2 * 12 * 8)).reshape([2, 12, 8]),
+  });
+  // Of each sample a level below the largest, and normal noise of its own.
+  const noised = present.map((value, k) => {
+    const sample = samples[Math.floor(k / 32)]!;
+    const level = 0.25 * key("present noise level", 3, sample).uniform(0);
+    return value + level * key("present noise", 3, sample).normal(k % 32);
+  });
+  for (const kind of KINDS.slice(0, 2)) {
+    using model = createWorldModel(gpu, { ...SIZES, ...kind, seed: 1 });
+    const loss = async (from: typeof present, presentNoise?: number) => {
+      const options = { seed: 3, samples };
+      const own = presentNoise === undefined ? {} : { presentNoise };
+      const [value] = await model.loss(batch(from), { ...options, ...own })
+        .reshape([1]).read();
+      return value!;
+    };
+    const wanted = await loss(noised);
+    assertAlmostEquals(await loss(present, 0.25), wanted, 1e-5);
+    assert(Math.abs(await loss(present) - wanted) > 1e-4);
+    assertEquals(await loss(present, 0), await loss(present));
+  }
 });

@@ -224,11 +224,10 @@ Deno.test("training in micro-batches changes no sample's noise", async () => {
   assert(error < 1e-5, `weights differ by ${error.toExponential(1)}`);
 });
 
-Deno.test("training keeps the number of buffers and the memory flat", async () => {
+Deno.test("training keeps the number of buffers and their memory flat", async () => {
   const gpu = await testGpu();
   await train(gpu, 20, 1);
   const before = gpu.memory();
-  const resident = Deno.memoryUsage().rss;
   await train(gpu, 200, 1);
   const after = gpu.memory();
   assertEquals(after.live, before.live);
@@ -237,6 +236,4 @@ Deno.test("training keeps the number of buffers and the memory flat", async () =
     after.bytes <= before.bytes,
     `${after.bytes} of ${before.bytes} bytes`,
   );
-  const growth = Deno.memoryUsage().rss - resident;
-  assert(growth < 64 * 2 ** 20, `resident set grew by ${growth} bytes`);
 });

@@ -3,6 +3,7 @@
 // what it is told, and "ends".
 import { Artifacts } from "../../core/experiment/artifact.ts";
 import { readJson, writeAtomic } from "../../core/experiment/run_directory.ts";
+import { NO_SOURCES } from "./sources.ts";
 
 const [root = "", steps = "", pace = "", locks = ""] = Deno.args;
 
@@ -21,10 +22,10 @@ interface State {
 
 const artifacts = new Artifacts({
   root,
-  sources: "same",
+  sources: NO_SOURCES,
   command: "test",
   adapter: () => `adapter ${Deno.pid}`,
-  user: { experiment: "test", run: `${root}/${Deno.pid}` },
+  user: { experiment: "test", run: `${root}/${Deno.pid}`, begun: "" },
 });
 await artifacts.make({ kind: "model", spec: { steps } }, async (folder) => {
   const checkpoint = folder.scratch("checkpoint.json");

@@ -1,11 +1,14 @@
-import { join } from "@std/path";
+import { fromFileUrl, join } from "@std/path";
 import { Artifacts } from "../../core/experiment/artifact.ts";
 import { StopFlag } from "../../core/experiment/interrupt.ts";
 import { RunDirectory } from "../../core/experiment/run_directory.ts";
+import { readSources } from "../../core/experiment/sources.ts";
 import { Lab } from "../../core/lab/lab.ts";
 import { type LabParams, labPresets } from "../../core/lab/params.ts";
 import { testGpu } from "./gpu.ts";
 import { writeTinyNuscenes } from "./tiny_nuscenes.ts";
+
+const sources = readSources(fromFileUrl(new URL("../..", import.meta.url)));
 
 /** A lab on a dataset of nine keyframes in each of five scenes. */
 export interface TinyLab extends Disposable {
@@ -73,10 +76,9 @@ export async function tinyLab(
     run: RunDirectory.inside(folder),
     artifacts: new Artifacts({
       root: join(folder, "artifacts"),
-      sources: "test",
+      sources: await sources,
       command: "test",
     }),
-    scoring: "test",
     interrupt: new StopFlag(),
     command: "test",
     progress: (label) => {

@@ -15,6 +15,7 @@ import {
   type WindowDraw,
   WindowTokens,
 } from "../../core/training/window_tokens.ts";
+import { heldBytes } from "../support/memory.ts";
 import { writeEmptyShards } from "../support/empty_shards.ts";
 import { testGpu } from "../support/gpu.ts";
 import { tinyFolder } from "../support/tiny_nuscenes.ts";
@@ -147,17 +148,13 @@ Deno.test("WindowTokens holds little, however many frames there are", async () =
   const shards = { directory: folder.path, digest: "a", frames, size: 4096 };
   await writeEmptyShards(shards);
   using latents = await LatentStore.open(shards);
-  const used = () => {
-    const { heapUsed, external } = Deno.memoryUsage();
-    return heapUsed + external;
-  };
-  const before = used();
+  const before = heldBytes();
   let peak = 0;
   const counted: LatentRows = {
     frames,
     size: 4096,
     read(start, end) {
-      peak = Math.max(peak, used() - before);
+      peak = Math.max(peak, heldBytes() - before);
       return latents.read(start, end);
     },
   };

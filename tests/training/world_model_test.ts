@@ -57,6 +57,8 @@ async function train(
     readonly seed?: number;
     /** Stops after so many steps, then goes on. */
     readonly stop?: number;
+    /** Steps whose averages are given away. */
+    readonly snapshots?: readonly number[];
   } = {},
 ) {
   const gpu = await testGpu();
@@ -69,9 +71,19 @@ async function train(
     seed: options.seed ?? 0,
   });
   const first = await model.stateDict();
+  const kept = new Map<number, StateDict>();
   const training = {
     model,
     data: TOKENS,
+    ...(options.snapshots === undefined ? {} : {
+      snapshots: {
+        steps: options.snapshots,
+        keep: (step: number, average: StateDict) => {
+          kept.set(step, average);
+          return Promise.resolve();
+        },
+      },
+    }),
     rows: ROWS,
     settings: { ...SETTINGS, ...settings },
     ...(options.from ? { from: options.from } : {}),
@@ -89,8 +101,36 @@ async function train(
   }
   const weights = await trainWorldModel(gpu, training, hooks);
   assert(weights !== undefined);
-  return { ...weights, first, left: await model.stateDict() };
+  return { ...weights, first, left: await model.stateDict(), kept };
 }
+
+Deno.test("trainWorldModel gives away the averages on the way, those of a training that ends there, also when it goes on", async () => {
+  const snapshots = [1, 3];
+  const whole = await train({}, { snapshots });
+  assertEquals([...whole.kept.keys()], snapshots);
+  for (const step of snapshots) {
+    // The rate is constant: a shorter training has the same first steps.
+    const { average } = await train({ samples: 4 * step });
+    assertEquals(whole.kept.get(step), average);
+  }
+  const { kept, curve: _, ...resumed } = await train({}, {
+    snapshots,
+    stop: 2,
+  });
+  assertEquals(kept, whole.kept);
+  const { kept: __, curve: ___, ...plain } = await train({});
+  assertEquals(resumed, plain);
+});
+
+Deno.test("trainWorldModel with noise on the present leaves other weights, of its own seed", async () => {
+  const name = "dit.blocks.0.mlp.0.weight";
+  const weights = async (settings: Partial<TrainingSettings>) =>
+    (await train(settings)).last[name]!.data;
+  const noised = await weights({ presentNoise: 0.25 });
+  assertEquals(await weights({ presentNoise: 0.25 }), noised);
+  assertEquals(await weights({ presentNoise: 0 }), await weights({}));
+  assert((await weights({})).some((x, i) => x !== noised[i]));
+});
 
 Deno.test("trainWorldModel leaves the raw weights in the model and the averages beside", async () => {
   const averaged = await train({});

@@ -66,6 +66,78 @@ function leader(
   return { gap, speed };
 }
 
+/** Where a place of the world is along the road, and how far from its centre. */
+function onRoad(
+  { road }: World,
+  x: number,
+  y: number,
+  from: number,
+): { here: ReturnType<typeof roadAt>; s: number; d: number } {
+  let s = from;
+  let here = roadAt(road, s);
+  for (let pass = 0; pass < 2; pass++) {
+    s += (x - here.x) * Math.cos(here.heading) +
+      (y - here.y) * Math.sin(here.heading);
+    here = roadAt(road, s);
+  }
+  const d = -(x - here.x) * Math.sin(here.heading) +
+    (y - here.y) * Math.cos(here.heading);
+  return { here, s, d };
+}
+
+/** One step of the bicycle model; speed and turn rate are those after it. */
+function roll(
+  { x, y, yaw, speed }: Pick<DriveState, "x" | "y" | "yaw" | "speed">,
+  wheel: number,
+  acceleration: number,
+) {
+  const next = Math.max(0, speed + acceleration * TIME_STEP);
+  const yawRate = next * Math.tan(wheel) / WHEEL_BASE;
+  const middle = yaw + .5 * yawRate * TIME_STEP;
+  return {
+    x: x + next * Math.cos(middle) * TIME_STEP,
+    y: y + next * Math.sin(middle) * TIME_STEP,
+    yaw: yaw + yawRate * TIME_STEP,
+    speed: next,
+    yawRate,
+  };
+}
+
+/** What a driver does from one keyframe to the next. */
+export interface HeldAction {
+  /** Turn of the steering wheel, rad, positive to the left. */
+  readonly steeringWheel: number;
+  /** Longitudinal acceleration, m/s^2. */
+  readonly acceleration: number;
+}
+
+/**
+ * Drives on from a state by given actions, whatever the road does: each is held
+ * from one keyframe to the next, on the bicycle model of {@linkcode drive}. The
+ * rest of the world goes on as it would.
+ *
+ * @param world where
+ * @param from the state at the first action
+ * @param actions one for each keyframe
+ * @returns the state at the keyframe after each action
+ */
+export function driveOn(
+  world: World,
+  from: DriveState,
+  actions: readonly HeldAction[],
+): DriveState[] {
+  let state = from;
+  return actions.map(({ steeringWheel, acceleration }) => {
+    for (let k = 0; k < STEPS_PER_KEYFRAME; k++) {
+      const moved = roll(state, steeringWheel / STEERING_RATIO, acceleration);
+      const { s, d } = onRoad(world, moved.x, moved.y, state.s);
+      const time = state.time + TIME_STEP;
+      state = { ...moved, time, s, d, steeringWheel, acceleration };
+    }
+    return state;
+  });
+}
+
 /**
  * Drives through a world at 20 Hz: lane keeping, changes of the target, weaves
  * that uncouple steering from the road, car following and sudden braking, on a
@@ -103,14 +175,9 @@ export function drive(world: World, seconds = 20): DriveState[] {
   const steps = Math.round(seconds / TIME_STEP);
   for (let k = 0; k < steps; k++) {
     const time = k * TIME_STEP;
-    let here = roadAt(road, s);
-    for (let pass = 0; pass < 2; pass++) {
-      s += (x - here.x) * Math.cos(here.heading) +
-        (y - here.y) * Math.sin(here.heading);
-      here = roadAt(road, s);
-    }
-    const d = -(x - here.x) * Math.sin(here.heading) +
-      (y - here.y) * Math.cos(here.heading);
+    const placed = onRoad(world, x, y, s);
+    const { here, d } = placed;
+    s = placed.s;
     const headingError = wrap(yaw - here.heading);
 
     if (time > nextTarget) {
@@ -157,8 +224,7 @@ export function drive(world: World, seconds = 20): DriveState[] {
     acceleration = clamp(acceleration, -5, 2.2);
     if (speed < .05 && acceleration < 0) acceleration = 0;
 
-    const nextSpeed = Math.max(0, speed + acceleration * TIME_STEP);
-    const yawRate = nextSpeed * Math.tan(wheel) / WHEEL_BASE;
+    const moved = roll({ x, y, yaw, speed }, wheel, acceleration);
     states.push({
       time,
       x,
@@ -169,13 +235,9 @@ export function drive(world: World, seconds = 20): DriveState[] {
       d,
       steeringWheel: wheel * STEERING_RATIO,
       acceleration,
-      yawRate,
+      yawRate: moved.yawRate,
     });
-    speed = nextSpeed;
-    const middle = yaw + .5 * yawRate * TIME_STEP;
-    x += speed * Math.cos(middle) * TIME_STEP;
-    y += speed * Math.sin(middle) * TIME_STEP;
-    yaw += yawRate * TIME_STEP;
+    ({ x, y, yaw, speed } = moved);
   }
   return states;
 }

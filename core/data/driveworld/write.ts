@@ -86,6 +86,38 @@ function imagePath(seed: number, time: number, isKeyframe = true): string {
   return `${folder}/CAM_FRONT/${sceneName(seed)}__CAM_FRONT__${time}.png`;
 }
 
+/**
+ * Drives a scene of the embedded world again, as it was drawn.
+ *
+ * @param scene its name, as {@linkcode sceneName} gives it
+ * @returns the world, and the state at each keyframe with the path of its image
+ * @throws {RangeError} if it is no name of such a scene
+ */
+export function driveAgain(scene: string): {
+  readonly world: World;
+  readonly keyframes: readonly {
+    readonly imagePath: string;
+    readonly state: DriveState;
+  }[];
+} {
+  const seed = Number(/^drive-(\d{4,})$/.exec(scene)?.[1] ?? NaN);
+  if (Number.isNaN(seed)) {
+    throw new RangeError(
+      `Cannot drive "${scene}" again: needed a scene of the embedded world, such as "${
+        sceneName(0)
+      }"`,
+    );
+  }
+  const world = makeWorld(seed);
+  return {
+    world,
+    keyframes: keyframesOf(drive(world)).map((state) => ({
+      imagePath: imagePath(seed, timeOf(seed, state)),
+      state,
+    })),
+  };
+}
+
 /** CAN messages of a drive, 20 a second. */
 function canFiles(seed: number, states: readonly DriveState[]) {
   return {

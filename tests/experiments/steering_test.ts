@@ -1,0 +1,85 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { tableSchema } from "../../core/experiment/findings.ts";
+import {
+  readFindings,
+  reportOf,
+} from "../../core/experiment/findings_report.ts";
+import { SMOKE_CACHE } from "../support/smoke_cache.ts";
+import { taskFlags } from "../support/task_flags.ts";
+
+const root = fromFileUrl(new URL("../..", import.meta.url));
+const folder = ".test/steering";
+
+/** Runs the smoke preset as the task does, in its sandbox. */
+async function run(...args: string[]) {
+  for (const path of [folder, SMOKE_CACHE]) {
+    await Deno.mkdir(join(root, path), { recursive: true });
+  }
+  const { code, stdout, stderr } = await new Deno.Command("deno", {
+    cwd: root,
+    args: [
+      ...taskFlags("exp:steering", { writeOnly: `${folder},${SMOKE_CACHE}` }),
+      ...["--preset", "smoke"],
+      ...["--out", `${folder}/runs`, "--cache", SMOKE_CACHE],
+      ...args,
+    ],
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+Deno.test("steering runs in its sandbox and leaves findings that the report is built from", async () => {
+  await Deno.remove(join(root, folder), { recursive: true }).catch(() => {});
+  const whole = await run();
+  assertEquals(whole.code, 0, whole.stderr);
+  assertMatch((await run()).stdout, /Finished before/);
+
+  const runs = join(root, folder, "runs/steering");
+  const [{ name } = { name: "" }] = await Array.fromAsync(Deno.readDir(runs));
+  const at = (file: string) => join(runs, name, file);
+  const findings = await readFindings(at(""));
+  assertEquals(
+    findings.claims.map(({ id, verdict }) => `${id} ${verdict}`),
+    [
+      "probe-steer",
+      "probe-accel",
+      "raw-steer",
+      "direct-steer",
+      "raw-accel",
+      "direct-accel",
+      "raw-path",
+      "direct-path",
+      "guidance",
+    ].map((id) => `${id} not tested`),
+  );
+  const table = async (file = "") =>
+    tableSchema.parse(JSON.parse(await Deno.readTextFile(at(file))));
+  const { rows } = await table(findings.tables.steering);
+  assertEquals(rows.map((row) => row.name), [
+    "recorded",
+    "driven",
+    "direct",
+    "raw",
+    "guided",
+    "mlp",
+    "copy",
+  ]);
+  // A copy knows nothing of what is commanded.
+  assertEquals(
+    [rows[0]!.cells.slope, (rows[6]!.cells.slope as { value: number }).value],
+    [undefined, 0],
+  );
+  assertEquals((await table(findings.tables.differences)).rows.length, 6);
+  assert(findings.notes.some((note) => /explains with correlation/.test(note)));
+  assertEquals(
+    await reportOf(at("")),
+    await Deno.readTextFile(at("report.html")),
+  );
+});
+
+Deno.test("steering refuses factors without 1", async () => {
+  const { code, stderr } = await run("--steer-factors=0,2");
+  assertEquals(code, 2, stderr);
+  assertMatch(stderr, /--steer-factors .*it needs 1, for what was recorded/);
+});
