@@ -102,7 +102,7 @@ Deno.test("encoders probe the embedded world, and go on after a kill to equal er
   const decoder = new TextDecoder();
   for await (const chunk of killed.stderr) {
     seen += decoder.decode(chunk, { stream: true });
-    if (isKilled || !/embed keyframes {2}\d+\/16/.test(seen)) continue;
+    if (isKilled || !/embed keyframes {2}[1-9]/.test(seen)) continue;
     isKilled = true;
     killed.kill("SIGKILL");
   }
