@@ -5,6 +5,7 @@
  */
 
 import { join } from "@std/path";
+import { readNuscenes } from "../data/nuscenes.ts";
 import { bucketNames, bucketScenes } from "../data/scene_buckets.ts";
 import { encoders } from "../encoders/mod.ts";
 import type { Each, Plan } from "../experiment/experiment.ts";
@@ -255,7 +256,7 @@ function standInNotes(names: readonly string[]): string[] {
 
 /** What changes the result beside the parameters. */
 async function inputsOf(
-  { files, data }: CommonFlags,
+  { files, data, cache }: CommonFlags,
 ): Promise<Record<string, string>> {
   const { "per-scene": errors, embeddings, weights } = files;
   if (errors !== undefined) {
@@ -270,7 +271,11 @@ async function inputsOf(
     }
     return digests;
   }
-  const digests: Record<string, string> = { data: data ?? "embedded world" };
+  const digests: Record<string, string> = {
+    data: data === undefined
+      ? "embedded world"
+      : (await readNuscenes(data, { cache: join(cache, "index") })).digest,
+  };
   for (const { name, weights: path } of await encoderEntries(weights)) {
     digests[name] = await digestFile(path);
   }

@@ -102,7 +102,7 @@ Deno.test("encoders probe the embedded world, and go on after a kill to equal er
   const decoder = new TextDecoder();
   for await (const chunk of killed.stderr) {
     seen += decoder.decode(chunk, { stream: true });
-    if (isKilled || !/embed keyframes {2}\d+\/16/.test(seen)) continue;
+    if (isKilled || !/embed keyframes {2}[1-9]/.test(seen)) continue;
     isKilled = true;
     killed.kill("SIGKILL");
   }
@@ -169,5 +169,8 @@ Deno.test("encoders refuse folders that exclude each other, an empty one, and th
   assertMatch(empty.stderr, /it has no ENCODER\.npz/);
   const paper = await finish(start("refused", "--preset", "paper"));
   assertEquals(paper.code, 1);
-  assertMatch(paper.stderr, /it needs --data DIR .*--weights DIR with vit/);
+  assertMatch(
+    paper.stderr,
+    /it needs --data DIR .*--weights DIR with vjepa2_vitl\.safetensors/,
+  );
 });
