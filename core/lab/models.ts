@@ -6,24 +6,17 @@ import {
   toFloat32,
   writeSafetensors,
 } from "../formats/safetensors.ts";
-import {
-  createWorldModel,
-  type WorldModel,
-  type WorldModelOptions,
-} from "../models/world_model.ts";
+import type { FutureModel } from "../models/future_model.ts";
 import type { StateDict, StateEntry } from "../nn/module.ts";
 import type { LossCurve } from "../training/loop.ts";
 import {
   type TokenStatistics,
   WindowTokens,
 } from "../training/window_tokens.ts";
-import {
-  type TrainingSettings,
-  trainWorldModel,
-} from "../training/world_model.ts";
 import { type GivenFacts, givenObjective, openGiven } from "./given.ts";
 import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
+import { isFrameByFrame, planTraining } from "./model_plan.ts";
 import type { LabParams } from "./params.ts";
 
 /** Parameters that decide trained weights, beside the windows. */
@@ -48,17 +41,27 @@ export type TrainParams = Pick<
   | "emaWarmup"
   | "clip"
   | "actionDropout"
+  | "frameDim"
+  | "frameChannels"
+  | "frameBatch"
+  | "lrFrame"
 >;
 
 /** How a world model is used and trained. */
 export type Mode = "direct" | "diffusion" | "mlp";
 
+/** How the network is built: see {@linkcode ModelSpec.recipe}. */
+export type RecipeName = "visible" | "paper" | "frame";
+
 /** What decides trained weights, beside the parameters of the run. */
 export interface ModelSpec {
   /** Direct regression, diffusion, or the MLP baseline. */
   readonly mode: Mode;
-  /** Whether the network sees the present token by token, or as published. */
-  readonly recipe: "visible" | "paper";
+  /**
+   * Whether the network sees the present token by token, or as published, or
+   * predicts frame by frame.
+   */
+  readonly recipe: RecipeName;
   /** Seed of weights, order and noise. */
   readonly seed: number;
   /** Parameters that are not those of the run. */
@@ -83,7 +86,7 @@ export type WeightsKind = "average" | "last";
 /** A model on the device. */
 export interface TrainedModel extends Disposable {
   /** The model. */
-  readonly model: WorldModel;
+  readonly model: FutureModel;
   /** How it was trained. */
   readonly facts: TrainingFacts;
   /** Digest of its weights as an artifact. */
@@ -96,9 +99,10 @@ export interface TrainedModel extends Disposable {
  */
 function givenFile(
   lab: Lab,
-  { mode, changes = {}, from }: ModelSpec,
+  { mode, recipe, changes = {}, from }: ModelSpec,
 ): string | undefined {
-  const isOwn = from === undefined && Object.keys(changes).length === 0;
+  const isOwn = from === undefined && Object.keys(changes).length === 0 &&
+    !isFrameByFrame({ mode, recipe });
   return isOwn ? lab.context.flags.files[mode] : undefined;
 }
 
@@ -195,66 +199,6 @@ async function takeGiven(
   });
 }
 
-/** Settings of one model's training. */
-function settingsOf(
-  params: TrainParams,
-  { mode, seed }: ModelSpec,
-): TrainingSettings {
-  const isMlp = mode === "mlp";
-  const lr = {
-    direct: params.lrDirect,
-    diffusion: params.lrDiffusion,
-    mlp: params.lrMlp,
-  };
-  return {
-    samples: isMlp ? params.mlpSamples : params.samples,
-    batch: params.batch,
-    lr: lr[mode],
-    warmup: params.warmup,
-    lrEnd: params.lrEnd,
-    ema: isMlp ? 0 : params.ema,
-    emaWarmup: params.emaWarmup,
-    clip: isMlp ? 0 : params.clip,
-    actionDropout: mode === "diffusion" ? params.actionDropout : 0,
-    seed,
-  };
-}
-
-/** Sizes of a frame's tokens. */
-export type TokenSizes = Pick<
-  WindowTokens,
-  "horizon" | "tokensPerFrame" | "patchDim"
->;
-
-/**
- * Sizes and objective of a model.
- *
- * @param params of the training
- * @param sizes of the tokens
- * @param spec which model
- */
-export function modelOptions(
-  params: TrainParams,
-  { horizon, tokensPerFrame, patchDim }: TokenSizes,
-  { mode, recipe, seed }: ModelSpec,
-): WorldModelOptions {
-  return {
-    network: mode === "mlp" ? "mlp" : "dit",
-    objective: mode === "diffusion" ? params.objective : "direct",
-    horizon,
-    tokens: tokensPerFrame,
-    patchDim,
-    dim: params.dim,
-    blocks: params.blocks,
-    heads: params.heads,
-    anchorVisible: recipe === "visible",
-    frequencies: params.frequencies,
-    learnedFrequencies: params.learnedFrequencies,
-    hidden: params.hidden,
-    seed,
-  };
-}
-
 /** File of some weights of a model. */
 function fileOf(weights: WeightsKind): string {
   return `${weights}.safetensors`;
@@ -280,27 +224,17 @@ export async function training(
   const origin = from === undefined ? undefined : await training(lab, from);
   const part = await lab.part("train");
   const data = await modelTokens(lab, spec, "train");
-  const rows = part.windows.map(({ row }) => row);
-  const options = modelOptions(params, data, spec);
-  const settings = settingsOf(params, spec);
-  const { patch, actionOffset } = lab.params;
+  const plan = planTraining(params, part, data, spec);
   return await lab.make<TrainingFacts>({
     kind: "model",
-    spec: {
-      options,
-      settings,
-      patch,
-      actionOffset,
-      windows: digestJson(rows, "rows"),
-    },
+    spec: plan.spec,
     from: [part.digest, ...(origin === undefined ? [] : [origin.digest])],
   }, async (folder) => {
-    using model = createWorldModel(gpu, options);
+    using trainee = plan.open(gpu);
     const first = from && await firstState(lab, from);
     const line = lab.context.progress(`train ${spec.mode}`);
-    const weights = await trainWorldModel(
-      gpu,
-      { model, data, rows, settings, ...(first ? { from: first } : {}) },
+    const weights = await trainee.train(
+      first,
       {
         checkpoint: folder.scratch("checkpoint.safetensors"),
         digest: digestJson(spec, "model"),
@@ -315,7 +249,7 @@ export async function training(
     await writeStatistics(folder.file(TOKENS), data.statistics);
     await writeSafetensors(folder.file(fileOf("last")), last);
     await writeSafetensors(folder.file(fileOf("average")), average);
-    return { curve, parameters: model.parameterCount };
+    return { curve, parameters: trainee.model.parameterCount };
   });
 }
 
@@ -341,7 +275,7 @@ async function placed(
   spec: ModelSpec,
   made: Artifact<TrainingFacts>,
   weights: WeightsKind,
-): Promise<WorldModel> {
+): Promise<FutureModel> {
   const { gpu } = lab;
   const given = givenFile(lab, spec);
   if (given !== undefined) {
@@ -349,8 +283,8 @@ async function placed(
     return read.model;
   }
   const params = { ...lab.params, ...spec.changes };
-  const options = modelOptions(params, await lab.tokens("train"), spec);
-  const model = createWorldModel(gpu, options);
+  const [part, data] = [await lab.part("train"), await lab.tokens("train")];
+  const { model } = planTraining(params, part, data, spec).open(gpu);
   const path = made.file(fileOf(weights));
   model.loadStateDict(await readState(path), path);
   return model;

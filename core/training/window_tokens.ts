@@ -1,8 +1,10 @@
 import type { LatentRows } from "../data/latents.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { fourierFeatures } from "../models/fourier_action.ts";
-import type { Conditions, WindowBatch } from "../models/world_model.ts";
+import type { Conditions } from "../models/future_model.ts";
+import type { WindowBatch } from "../models/world_model.ts";
 import { tensor } from "../tensor/create.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** Latents of frames in the order of time, scene after scene. */
 export interface FrameLatents {
@@ -314,6 +316,24 @@ export class WindowTokens {
       future: tensor(gpu, future)
         .reshape([rows.length, horizon * tokensPerFrame, patchDim]),
     };
+  }
+
+  /**
+   * Reads, normalizes and uploads single frames.
+   *
+   * @param gpu device
+   * @param rows of the frames; zero is uploaded where there is none
+   * @returns (frames, S, P), owned by the innermost scope
+   */
+  frames(gpu: Gpu, rows: readonly (number | undefined)[]): Tensor {
+    const { tokensPerFrame, patchDim } = this;
+    const size = tokensPerFrame * patchDim;
+    const values = new Float32Array(rows.length * size);
+    for (const [i, row] of rows.entries()) {
+      if (row === undefined) continue;
+      this.#normalize(this.#latents.read(row, row + 1), 0, values, i * size);
+    }
+    return tensor(gpu, values).reshape([rows.length, tokensPerFrame, patchDim]);
   }
 
   /**

@@ -1,8 +1,10 @@
 import { shuffledOrder } from "../data/windows.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { WorldModel } from "../models/world_model.ts";
-import type { StateDict } from "../nn/module.ts";
+import type { Module, StateDict } from "../nn/module.ts";
 import { Adam, Ema } from "../nn/optimizer.ts";
+import type { ParameterStore } from "../nn/parameters.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { type LossCurve, runTraining, type TrainingHooks } from "./loop.ts";
 import type { WindowTokens } from "./window_tokens.ts";
 
@@ -65,27 +67,44 @@ function rate(settings: TrainingSettings, step: number, steps: number): number {
   return lr * rise * fall;
 }
 
+/** A training of any model whose randomness is keyed by the sample. */
+export interface SampledTraining {
+  /** The model, whose network is the group "dit". */
+  readonly model: Module & { readonly weights: ParameterStore };
+  /** Weights to start from. Default the model's. */
+  readonly from?: StateDict;
+  /** Rows of the samples, each seen once an epoch. */
+  readonly rows: readonly number[];
+  /** All that changes the result. */
+  readonly settings: TrainingSettings;
+  /** Records the loss of some samples, given their rows and numbers. */
+  readonly loss: (
+    rows: readonly number[],
+    samples: readonly number[],
+  ) => Tensor;
+}
+
 /**
- * Trains a world model.
+ * Trains a model on samples.
  *
- * Sample k of the training is window k mod n of epoch k / n; noise and dropout
- * are keyed by k, so that a training that was stopped and continued gives the
- * same bits as one that was not.
+ * Sample k of the training is row k mod n of epoch k / n; what its loss draws is
+ * keyed by k, so that a training that was stopped and continued gives the same
+ * bits as one that was not.
  *
  * @param gpu device
- * @param training model, first weights, windows, settings
+ * @param training model, first weights, rows, settings, loss
  * @param hooks checkpoint and progress
  * @returns curve and weights, or undefined if it was asked to stop
  * @throws {TypeError} if the first weights do not fit the model
  * @throws {Error} if the loss is no longer finite, or the checkpoint belongs
  *   to other settings
  */
-export async function trainWorldModel(
+export async function trainOnSamples(
   gpu: Gpu,
-  { model, from, data, rows, settings }: WorldTraining,
+  { model, from, rows, settings, loss }: SampledTraining,
   hooks: TrainingHooks,
 ): Promise<TrainedWeights | undefined> {
-  const { batch, seed, actionDropout } = settings;
+  const { batch, seed } = settings;
   const steps = Math.floor(settings.samples / batch);
   let epoch = -1;
   let order = new Uint32Array();
@@ -115,8 +134,7 @@ export async function trainWorldModel(
     clipGroup: "dit",
     loss: (step) => {
       const samples = Array.from({ length: batch }, (_, i) => step * batch + i);
-      const windows = data.batch(gpu, samples.map(rowOf));
-      return model.loss(windows, { seed, samples, actionDropout });
+      return loss(samples.map(rowOf), samples);
     },
   }, hooks);
   if (curve === undefined) return undefined;
@@ -124,4 +142,28 @@ export async function trainWorldModel(
   if (ema === undefined) return { curve, last };
   using _ = ema.applied();
   return { curve, last, average: await model.stateDict() };
+}
+
+/**
+ * Trains a world model on windows.
+ *
+ * @param gpu device
+ * @param training model, first weights, windows, settings
+ * @param hooks checkpoint and progress
+ * @returns curve and weights, or undefined if it was asked to stop
+ * @throws {TypeError} if the first weights do not fit the model
+ * @throws {Error} if the loss is no longer finite, or the checkpoint belongs
+ *   to other settings
+ */
+export async function trainWorldModel(
+  gpu: Gpu,
+  { data, ...training }: WorldTraining,
+  hooks: TrainingHooks,
+): Promise<TrainedWeights | undefined> {
+  const { model, settings: { seed, actionDropout } } = training;
+  return await trainOnSamples(gpu, {
+    ...training,
+    loss: (rows, samples) =>
+      model.loss(data.batch(gpu, rows), { seed, samples, actionDropout }),
+  }, hooks);
 }
