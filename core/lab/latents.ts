@@ -13,7 +13,7 @@ import type { Lab } from "./lab.ts";
 import type { FrozenNetworks } from "./networks.ts";
 
 /** Name of a part of a dataset. */
-export type PartName = "train" | "test";
+export type PartName = "train" | "test" | "fresh";
 
 /** How the encoding of a part went. */
 export interface EncodingFacts {
@@ -84,10 +84,7 @@ export async function encodeShare(
   { part: name, folder, share }: EncodingShare,
 ): Promise<EncodingFacts> {
   const { interrupt, params: { size } } = lab.context;
-  const [{ root, [name]: part }, networks] = [
-    await lab.data(),
-    await lab.networks(),
-  ];
+  const [part, networks] = [await lab.windows(name), await lab.networks()];
   const line = lab.context.progress("encode");
   const atOnce = framesAtOnce(size);
   using loader = new FrameLoader();
@@ -100,7 +97,14 @@ export async function encodeShare(
     encode: async function* (start, end) {
       const paths = part.paths.slice(start, end);
       const ahead = 2 * atOnce;
-      const stream = streamFrames(loader, root, paths, size, "lanczos", ahead);
+      const stream = streamFrames(
+        loader,
+        part.root,
+        paths,
+        size,
+        "lanczos",
+        ahead,
+      );
       for (let i = start; i < end; i += atOnce) {
         const asked = performance.now();
         const count = Math.min(atOnce, end - i);
@@ -126,7 +130,7 @@ export async function encodeShare(
  */
 export async function openPart(lab: Lab, name: PartName): Promise<Part> {
   const [data, networks] = [await lab.data(), await lab.networks()];
-  const part = data[name];
+  const part = await lab.windows(name);
   const made: Artifact<EncodingFacts> = await lab.make({
     kind: "latents",
     spec: {

@@ -25,6 +25,9 @@ export const labParams = z.strictObject({
   testScenes: z.int().min(2).describe(
     "scenes of the embedded world to test on",
   ),
+  freshScenes: z.int().min(0).describe(
+    "further scenes of the embedded world, of seeds that no choice was made on; 0 for none, as with --data",
+  ),
   horizon: z.int().min(2).describe("frames predicted at 2 Hz"),
   patch: z.int().min(1).describe("side of a token in latent pixels"),
   dim: z.int().min(16).multipleOf(2, "it needs an even number").describe(
@@ -153,6 +156,7 @@ export const labPresets: Readonly<
     size: 64,
     trainScenes: 6,
     testScenes: 4,
+    freshScenes: 0,
     horizon: 4,
     windowsPerScene: 1,
     testWindows: 4,
@@ -201,6 +205,7 @@ export const labPresets: Readonly<
     size: 64,
     trainScenes: 160,
     testScenes: 150,
+    freshScenes: 0,
     horizon: 4,
     windowsPerScene: 1,
     testWindows: 150,
@@ -249,6 +254,7 @@ export const labPresets: Readonly<
     size: 256,
     trainScenes: 620,
     testScenes: 150,
+    freshScenes: 0,
     horizon: 16, // Table 2 caption
     windowsPerScene: 1, // published code: one of each test scene
     testWindows: 150, // Table 2: 150 windows

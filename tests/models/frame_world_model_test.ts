@@ -11,6 +11,7 @@ import { mse } from "../../core/ops/mse.ts";
 import { mul } from "../../core/ops/pointwise.ts";
 import { backward, noGrad } from "../../core/tensor/autograd.ts";
 import { tensor, zeros } from "../../core/tensor/create.ts";
+import { key } from "../../core/tensor/philox.ts";
 import type { Tensor } from "../../core/tensor/tensor.ts";
 import { readFixture, withPrefix } from "../support/fixture.ts";
 import { testGpu } from "../support/gpu.ts";
@@ -252,6 +253,37 @@ Deno.test("FrameWorldModel starts with a network that gives zero, and draws by s
   assert(await at(0, [3, 4]) !== await at(1, [3, 4]));
   // A head of zeros does not see the context.
   assertEquals(await at(0, [3, 4]), await at(0, [3, 4], 0));
+});
+
+Deno.test("FrameWorldModel weighs its loss by the noise, as the definition in float64 does", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope();
+  using model = new FrameWorldModel(gpu, { ...SMALL, objective: "v" });
+  const stepOf = (k: number) =>
+    key("diffusion step", 0, k).integer(0, model.schedule.steps);
+  // Of one of the lowest steps, where the weight is below 1, and of another.
+  const low = Array.from({ length: 2000 }, (_, k) => k)
+    .find((k) => stepOf(k) > 2 && stepOf(k) < 20)!;
+  const samples = [low, low + 1];
+  const clean = Float32Array.from({ length: B * S * P }, (_, i) => Math.sin(i));
+  // The head is zero at the start: so is v.
+  const squares = samples.flatMap((k, b) => {
+    const { signal, noise } = model.schedule.factors(stepOf(k));
+    const eps = key("training noise", 0, k);
+    return Array.from({ length: S * P }, (_, i) => {
+      const x0 = clean[b * S * P + i]!;
+      const x = signal * x0 + noise * eps.normal(i);
+      return (signal * x - x0) ** 2 / Math.max(noise ** 2, 0.0025);
+    });
+  });
+  const wanted = squares.reduce((a, b) => a + b) / squares.length;
+  const next = tensor(gpu, clean).reshape([B, S, P]);
+  const none = zeros(gpu, next.shape);
+  const loss = await model.loss({
+    ...{ last: none, previous: none, hasPrevious: [0, 0], next },
+    features: zeros(gpu, [B, 1, 32]),
+  }, { seed: 0, samples }).item();
+  assert(Math.abs(loss - wanted) < 2e-5 * wanted, `${loss}, not ${wanted}`);
 });
 
 Deno.test("FrameDiT and FrameWorldModel refuse what does not fit", async () => {
