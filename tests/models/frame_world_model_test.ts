@@ -173,7 +173,10 @@ Deno.test("FrameWorldModel agrees with PyTorch: futures by regression and in 1 t
   const given = { present: at("last"), features };
   for (const [steps, guidance] of [[1, 1], [4, 1.5], [20, 1.5], [50, 1]]) {
     const options = { steps: steps!, guidance: guidance! };
-    const future = model.sample(given, at("future_noise"), options);
+    const noise = at("future_noise");
+    const before = gpu.memory().live;
+    const future = model.sample(given, noise, options);
+    assert(gpu.memory().live <= before + 1, "it leaves its future alone");
     const error = worst(await future.read(), entry(`sample${steps}`).data);
     assert(error < SAMPLED, `${steps} steps: error ${error}`);
   }
