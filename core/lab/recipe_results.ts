@@ -21,7 +21,7 @@ import {
 import type { Futures } from "./futures.ts";
 import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
-import { type PointScores, type Score, SCORE_COLUMNS } from "./metrics.ts";
+import { type Score, SCORE_COLUMNS } from "./metrics.ts";
 import { modelCost } from "./model_plan.ts";
 import { training } from "./models.ts";
 import { futurePictures } from "./pictures.ts";
@@ -170,6 +170,22 @@ export async function costTable(
 }
 
 /**
+ * Lays out scores of every part, fresh scenes first, and costs.
+ *
+ * @param lab parameters and trainings
+ * @param run what was found
+ */
+export async function recipeTables(
+  lab: Lab<RecipeParams>,
+  run: RecipeRun,
+): Promise<NonNullable<Finding["tables"]>> {
+  const { horizon } = lab.params;
+  const arms = run.parts.toReversed()
+    .map((part) => [`arms-${part}`, armTable(run, part, horizon)] as const);
+  return { ...Object.fromEntries(arms), costs: await costTable(lab, run) };
+}
+
+/**
  * Draws recipes and the dial: one network by its sampling steps.
  *
  * @param run what was found
@@ -265,12 +281,10 @@ export async function recipeFiles(
  * Says in a sentence what a copy of the present, which predicts nothing, is
  * better at than the best prediction.
  *
- * @param points scores of all arms
+ * @param run what was found
  */
-export function copyNote(
-  points: Readonly<Record<string, PointScores>>,
-): string {
-  const { copy, ceiling: _, ...predicted } = points;
+export function copyNote(run: RecipeRun): string {
+  const { copy, ceiling: _, ...predicted } = pointsOf(run, run.parts.at(-1)!);
   const lines = ["kid", "fidPairs", "cosSim", "ssim"].map((name) => {
     const { title, decimals, direction } = SCORE_COLUMNS
       .find((column) => column.name === name)!;

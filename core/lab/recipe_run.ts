@@ -21,7 +21,7 @@ import {
   armsOf,
   partsOf,
   type RecipeParams,
-  recipeStages,
+  type recipeStages,
 } from "./recipes.ts";
 import { type SweepScore, sweepScores } from "./sweep_results.ts";
 import { averagePoint } from "./tables.ts";
