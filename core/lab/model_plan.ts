@@ -48,10 +48,9 @@ type PlanParams = LabParams & TrainParams;
 
 /**
  * Chances of a frame-by-frame training: that the frame before a pair is shown,
- * and that both context frames get noise, of a deviation up to the last number.
- * Samples are conditioned on predictions, which are not as clean as training
- * frames. Not in the paper; measured without effect on 4 frames, for longer
- * horizons.
+ * and that both context frames get noise, of a deviation up to the last number:
+ * in sampling the context is predictions, not as clean as training frames. Not
+ * in the paper.
  */
 const CONTEXT = {
   previousShown: 0.7,
