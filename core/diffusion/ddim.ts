@@ -1,7 +1,7 @@
 import { add, mul, sub } from "../ops/pointwise.ts";
 import { noGrad } from "../tensor/autograd.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { CosineNoiseSchedule } from "./noise_schedule.ts";
+import type { CosineNoiseSchedule, TimeGrid } from "./noise_schedule.ts";
 
 /** Predicts the clean tokens from noised ones at a diffusion step. */
 export type CleanPredictor = (x: Tensor, t: number) => Tensor;
@@ -10,6 +10,8 @@ export type CleanPredictor = (x: Tensor, t: number) => Tensor;
 export interface DdimOptions {
   /** Number of steps, a divisor of the schedule's. Default 50. */
   readonly steps?: number;
+  /** Where they stand. Default "leading", as published. */
+  readonly grid?: TimeGrid;
   /** Called before every step; what it throws ends the sampling. */
   readonly check?: () => void;
 }
@@ -36,7 +38,7 @@ export function ddimSample(
   schedule: CosineNoiseSchedule,
   options: DdimOptions = {},
 ): Tensor {
-  const timesteps = schedule.timesteps(options.steps ?? 50);
+  const timesteps = schedule.timesteps(options.steps ?? 50, options.grid);
   const { gpu } = noise;
   return noGrad(() => {
     let x = noise;

@@ -1,3 +1,6 @@
+/** Where the steps of a sampler stand. */
+export type TimeGrid = "leading" | "even";
+
 /**
  * The cosine noise schedule.
  *
@@ -48,19 +51,34 @@ export class CosineNoiseSchedule {
   }
 
   /**
-   * The steps a sampler visits, from noisy to clean: multiples of T / n, so
-   * that T - 1 is never visited and 0 always is.
+   * The steps a sampler visits, from noisy to clean. "leading", as published:
+   * multiples of T / n, so that T - 1 is never visited and 0 always is. "even":
+   * equal steps from T down to T / n, of which the first is taken at 0.99 T,
+   * where some signal is left; the last one leads to the clean frame.
    *
-   * @param count n, a divisor of T
-   * @throws {RangeError} if it is no divisor
+   * @param count n, a divisor of T; below 100 on the even grid
+   * @param grid which
+   * @throws {RangeError} if it is no divisor, or too many
    */
-  timesteps(count: number): number[] {
+  timesteps(count: number, grid: TimeGrid = "leading"): number[] {
     if (!(count >= 1) || this.steps % count !== 0) {
       throw new RangeError(
         `Cannot sample in ${count} steps: it must be a divisor of ${this.steps}`,
       );
     }
     const stride = this.steps / count;
-    return Array.from({ length: count }, (_, i) => (count - 1 - i) * stride);
+    if (grid === "leading") {
+      return Array.from({ length: count }, (_, i) => (count - 1 - i) * stride);
+    }
+    const first = Math.floor(0.99 * this.steps);
+    if (this.steps - stride >= first && count > 1) {
+      throw new RangeError(
+        `Cannot sample in ${count} even steps: the second would not be below the first, ${first}; it must be below 100`,
+      );
+    }
+    return Array.from(
+      { length: count },
+      (_, i) => i === 0 ? first : (count - i) * stride,
+    );
   }
 }

@@ -84,8 +84,7 @@ export interface Columns {
 export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
   const { interrupt } = lab.context;
   const { step, points } = spec;
-  const [data, networks, train, part] = [
-    await lab.data(),
+  const [networks, train, part] = [
     await lab.networks(),
     await lab.part("train"),
     await lab.part(spec.part ?? "test"),
@@ -120,7 +119,7 @@ export async function columns(lab: Lab, spec: ColumnsSpec): Promise<Columns> {
     const rows = Array.from({ length: train.latents.frames }, (_, i) => i);
     const framesOf = (rows: readonly number[]) => {
       const paths = rows.map((row) => part.paths[row]!);
-      return readFrames(loader, data.root, paths, size, "bicubic");
+      return readFrames(loader, part.root, paths, size, "bicubic");
     };
     const measured = await measureStep(networks, {
       size,

@@ -29,6 +29,8 @@ export interface LabWindow {
 
 /** The windows of one part of a dataset, and the frames they need. */
 export interface WindowPart {
+  /** Folder of the dataset. */
+  readonly root: string;
   /** Image paths of the frames, from the dataset's root. */
   readonly paths: readonly string[];
   /** Scene of each frame, from 0, in the order of the part. */
@@ -67,12 +69,17 @@ export interface WindowedData {
  */
 export const CONSECUTIVE = { first: 24, all: 30 } as const;
 
-function consecutive(scenes: readonly Scene[], horizon: number): WindowPart {
-  const two = part(scenes.slice(0, 2), horizon, CONSECUTIVE.first);
+function consecutive(
+  root: string,
+  scenes: readonly Scene[],
+  horizon: number,
+): WindowPart {
+  const two = part(root, scenes.slice(0, 2), horizon, CONSECUTIVE.first);
   return { ...two, windows: two.windows.slice(0, CONSECUTIVE.all) };
 }
 
 function part(
+  root: string,
   scenes: readonly Scene[],
   horizon: number,
   firstPerScene?: number,
@@ -100,6 +107,7 @@ function part(
     }
   }
   return {
+    root,
     paths,
     frameScenes,
     actions: Float32Array.from(actions),
@@ -173,11 +181,33 @@ export async function readWindows(
     quality: dataset.quality,
     scenes: describeSplit(dataset, split),
     sceneCounts: { train: split.train.length, test: split.test.length },
-    train: part(split.train, params.horizon),
-    test: part(split.test, params.horizon, perScene),
-    whole: part(split.test.slice(0, params.rolloutScenes), params.horizon),
-    consecutive: consecutive(split.test, params.horizon),
+    train: part(root, split.train, params.horizon),
+    test: part(root, split.test, params.horizon, perScene),
+    whole: part(
+      root,
+      split.test.slice(0, params.rolloutScenes),
+      params.horizon,
+    ),
+    consecutive: consecutive(root, split.test, params.horizon),
   };
+}
+
+/**
+ * Reads the test scenes of a dataset that has no others.
+ *
+ * @param root folder of the dataset
+ * @param cache folder of indexes
+ * @param params horizon and windows per scene
+ * @throws {Error} if there is too little to score
+ */
+export async function readTestPart(
+  root: string,
+  cache: string,
+  params: Pick<LabParams, "horizon" | "windowsPerScene">,
+): Promise<WindowPart> {
+  const dataset = await readNuscenes(root, { cache });
+  const { test } = splitScenes(dataset, await readSplit(root));
+  return part(root, test, params.horizon, params.windowsPerScene);
 }
 
 /** Filters of the networks' frames: the autoencoder's, and that of FID. */

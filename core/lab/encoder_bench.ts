@@ -162,7 +162,11 @@ export class EncoderBench<P extends BenchParams = BenchParams>
       const of = 2 * (lanes?.count ?? 1);
       const shares = Array.from(
         { length: of },
-        (_, index): WorldShare => ({ folder, share: { index, of } }),
+        (_, index): WorldShare => ({
+          world: "drive",
+          folder,
+          share: { index, of },
+        }),
       );
       if (lanes === undefined) {
         for (const share of shares) await this.draw(share);

@@ -8,6 +8,7 @@
 import { takeRows } from "../data/latents.ts";
 import { calibrate, channelStatistics } from "../diffusion/calibration.ts";
 import { digestJson } from "../experiment/artifact_files.ts";
+import { WorldModel } from "../models/world_model.ts";
 import { noGrad } from "../tensor/autograd.ts";
 import { columns, scoresOf } from "./columns.ts";
 import { type LabWindow, spaced } from "./data.ts";
@@ -76,6 +77,12 @@ async function losses(
   const { gpu } = lab;
   const tokens = await modelTokens(lab, model, part);
   using trained = await trainedModel(lab, model, weights);
+  const { model: network } = trained;
+  if (!(network instanceof WorldModel)) {
+    throw new TypeError(
+      `Cannot measure the loss on windows of a model that predicts frame by frame; choose --recipe visible or paper`,
+    );
+  }
   const draws = model.mode === "diffusion" ? LOSS_DRAWS : 1;
   const values: number[] = [];
   for (const [i, row] of rows.entries()) {
@@ -83,9 +90,7 @@ async function losses(
     using _ = gpu.scope();
     const samples = Array.from({ length: draws }, (_, k) => i * draws + k);
     const batch = tokens.batch(gpu, samples.map(() => row));
-    const loss = noGrad(() =>
-      trained.model.loss(batch, { seed: FIT_SEED, samples })
-    );
+    const loss = noGrad(() => network.loss(batch, { seed: FIT_SEED, samples }));
     values.push(...await loss.reshape([1]).read());
   }
   return values;

@@ -4,6 +4,7 @@ import {
   LatentStore,
   takeRows,
 } from "../data/latents.ts";
+import type { Artifact } from "../experiment/artifact.ts";
 import { digestJson } from "../experiment/artifact_files.ts";
 import { digestBytes } from "../formats/digest.ts";
 import { key } from "../tensor/philox.ts";
@@ -11,6 +12,7 @@ import { normal } from "../tensor/random.ts";
 import type { LabWindow } from "./data.ts";
 import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
+import { isFrameByFrame } from "./model_plan.ts";
 import {
   type KeptWeights,
   type ModelSpec,
@@ -51,7 +53,7 @@ export interface FuturesSpec {
   readonly draws: readonly Draw[];
   /** Scale of guidance. Default 1, for none. */
   readonly guidance?: number;
-  /** Sampling steps. Default those of the run. */
+  /** Sampling steps. Default those of the run, for the recipe. */
   readonly ddimSteps?: number;
 }
 
@@ -65,18 +67,25 @@ export class Futures implements Disposable {
   readonly store: LatentStore;
   /** Digest of them as an artifact. */
   readonly digest: string;
+  /** Seconds that it took to predict them. */
+  readonly seconds: number;
 
   /**
    * Holds what was opened.
    *
    * @param store step h of future i is row i H + h
    * @param horizon H
-   * @param digest of them as an artifact
+   * @param made them as an artifact
    */
-  constructor(store: LatentStore, horizon: number, digest: string) {
+  constructor(
+    store: LatentStore,
+    horizon: number,
+    { digest, record }: Pick<Artifact<unknown>, "digest" | "record">,
+  ) {
     this.store = store;
     this.horizon = horizon;
     this.digest = digest;
+    this.seconds = record.seconds;
     this.count = store.frames / horizon;
   }
 
@@ -153,7 +162,8 @@ export async function futures(lab: Lab, spec: FuturesSpec): Promise<Futures> {
   const { draws, guidance = 1 } = spec;
   const weights = weightsOf(lab, spec.model, spec.weights);
   const isSampled = spec.model.mode === "diffusion";
-  const steps = spec.ddimSteps ?? lab.params.ddimSteps;
+  const steps = spec.ddimSteps ??
+    (isFrameByFrame(spec.model) ? lab.params.frameSteps : lab.params.ddimSteps);
   const [part, tokens] = [
     await lab.part(spec.part),
     await modelTokens(lab, spec.model, spec.part),
@@ -214,7 +224,7 @@ export async function futures(lab: Lab, spec: FuturesSpec): Promise<Futures> {
     return { futures: draws.length };
   });
   const store = await LatentStore.open(shards(made.path));
-  return new Futures(store, horizon, made.digest);
+  return new Futures(store, horizon, made);
 }
 
 /**

@@ -28,12 +28,59 @@ export interface Gap extends Score {
   readonly seeds: readonly number[];
 }
 
-/** KID, or the mean of a metric, of all windows, and of resampled scenes. */
-function resampled(
+/** Mean of a metric over that of decoded real latents, and of resamples. */
+function ratios(
   { windows, measured }: Columns,
   point: string,
   metric: string,
 ): { value: number; values: readonly number[] } {
+  const groups = windows.map(({ scene }) => scene);
+  const [own, real] = [measured[point]!, measured.decoded!]
+    .map(({ numbers }) => numbers[metric]!) as [
+      ArrayLike<number>,
+      ArrayLike<number>,
+    ];
+  const options = { resamples: RESAMPLES, seed: 0, groups };
+  const reference = bootstrapResamples(real, options);
+  return {
+    value: mean(own) / mean(real),
+    values: bootstrapResamples(own, options)
+      .map((value, r) => value / reference[r]!),
+  };
+}
+
+/**
+ * A metric of windows as a fraction of that of decoded real latents, with its
+ * 95 % interval over scenes, the same in both.
+ *
+ * @param columns what was measured
+ * @param point operating point
+ * @param metric name of a number of each window
+ */
+export function ratioInterval(
+  columns: Columns,
+  point: string,
+  metric: string,
+): Score {
+  const { value, values } = ratios(columns, point, metric);
+  const { low, high } = percentileInterval(values, 0.95);
+  return { value, low, high, n: columns.windows.length };
+}
+
+/** KID, or the mean of a metric, of all windows, and of resampled scenes. */
+function resampled(
+  columns: Columns,
+  point: string,
+  metric: string,
+): { value: number; values: readonly number[] } {
+  const { windows, measured } = columns;
+  const isRelative = WINDOW_METRICS
+    .some((one) => one.name === metric && one.isRelative);
+  if (isRelative) {
+    const { value, values } = ratios(columns, point, metric);
+    const off = (ratio: number) => Math.abs(ratio - 1);
+    return { value: off(value), values: values.map(off) };
+  }
   const scenes = windows.map(({ scene }) => scene);
   const options = { resamples: RESAMPLES, seed: 0 };
   const { features, numbers } = measured[point]!;
@@ -64,17 +111,22 @@ function resampled(
  * @param lesser what was measured with each seed
  * @param greater the same of the other training, with the same seeds
  * @param point operating point of both
- * @param metric "kid", or the name of a number of each window
+ * @param metric "kid", or the name of a number of each window; one that is a
+ *   fraction of that of real latents is compared by its distance from 1
+ * @param level of the interval; default 0.95
  */
 export function gapOver(
   lesser: readonly Columns[],
   greater: readonly Columns[],
   point: string,
   metric: string,
+  level = 0.95,
 ): Gap {
   const { direction } = WINDOW_METRICS.find(({ name }) => name === metric) ??
     { direction: "lower" };
-  const sign = direction === "lower" ? -1 : 1;
+  const isRelative = WINDOW_METRICS
+    .some((one) => one.name === metric && one.isRelative);
+  const sign = direction === "lower" || isRelative ? -1 : 1;
   const seeds = lesser.map((columns, i) => {
     const [before, after] = [columns, greater[i]!]
       .map((one) => resampled(one, point, metric)) as [
@@ -92,7 +144,7 @@ export function gapOver(
       seeds.map((_, i) => seeds[stream.integer(i, seeds.length)]!.values[r]!),
     );
   });
-  const { low, high } = percentileInterval(values, 0.95);
+  const { low, high } = percentileInterval(values, level);
   const own = seeds.map(({ value }) => value);
   const n = lesser[0]!.windows.length;
   return { value: mean(own), low, high, n, seeds: own };

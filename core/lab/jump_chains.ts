@@ -179,5 +179,5 @@ export async function jumpChains(
     return { chains: draws.length };
   });
   const store = await LatentStore.open(shards(kept.path));
-  return new Futures(store, links, kept.digest);
+  return new Futures(store, links, kept);
 }

@@ -84,7 +84,9 @@ function modelsOf(
   params: JumpRunParams,
   { recipe, seed }: PairSpec,
 ): Record<"jump" | "scheduled" | "sampled" | "noised", JumpSpec> {
-  const direct: JumpSpec = { mode: "direct", recipe, seed };
+  // Jumps are of one frame each; there is no other network for them.
+  const of = recipe === "paper" ? "paper" : "visible";
+  const direct: JumpSpec = { mode: "direct", recipe: of, seed };
   const { scheduledAnchors, noisedAnchors } = params;
   return {
     jump: direct,

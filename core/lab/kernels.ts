@@ -4,7 +4,8 @@ import { backward } from "../tensor/autograd.ts";
 import { zeros } from "../tensor/create.ts";
 import type { Lab } from "./lab.ts";
 import { framesAtOnce } from "./latents.ts";
-import { type Mode, modelOptions } from "./models.ts";
+import { modelOptions } from "./model_plan.ts";
+import type { Mode } from "./models.ts";
 import { imagesAtOnce } from "./networks.ts";
 
 /** Kernels that are compiled together. */

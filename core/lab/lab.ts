@@ -8,13 +8,23 @@ import type {
 import type { StageContext } from "../experiment/experiment.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { WindowTokens } from "../training/window_tokens.ts";
-import { readWindows, type WindowedData } from "./data.ts";
+import {
+  readTestPart,
+  readWindows,
+  type WindowedData,
+  type WindowPart,
+} from "./data.ts";
 import { KERNEL_SETS } from "./kernels.ts";
 import { openPart, type Part, type PartName } from "./latents.ts";
 import { type FrozenNetworks, loadNetworks } from "./networks.ts";
 import type { LabParams } from "./params.ts";
 import { tunedFiles } from "./tuned.ts";
-import { drawnWorld, drawScenes, type WorldShare } from "./world.ts";
+import {
+  drawnWorld,
+  drawScenes,
+  type WorldName,
+  type WorldShare,
+} from "./world.ts";
 
 /** What decides an artifact that is made of what the lab opens. */
 export interface LabArtifactSpec extends Omit<ArtifactSpec, "by"> {
@@ -56,26 +66,50 @@ export class Lab<P extends LabParams = LabParams> implements Disposable {
   data(): Promise<WindowedData> {
     return this.#once("data", async () => {
       const { flags } = this.context;
-      const root = flags.data ?? await this.#world();
+      const root = flags.data ?? await this.#world("drive");
       return await readWindows(root, join(flags.cache, "index"), this.params);
     });
   }
 
+  /**
+   * Windows of a part; those of fresh scenes are drawn if need be.
+   *
+   * @param name of the part
+   * @throws {TypeError} if there are no fresh scenes
+   */
+  async windows(name: PartName): Promise<WindowPart> {
+    if (name !== "fresh") return (await this.data())[name];
+    return await this.#once("fresh", async () => {
+      const { params, context: { flags } } = this;
+      if (flags.data !== undefined || params.freshScenes === 0) {
+        throw new TypeError(
+          "Cannot take fresh scenes: they are of the embedded world only, and need --fresh-scenes above 0",
+        );
+      }
+      const root = await this.#world("fresh");
+      return await readTestPart(root, join(flags.cache, "index"), params);
+    });
+  }
+
   /** Draws the embedded world; meanwhile the kernels of later are compiled. */
-  #world(): Promise<string> {
-    const title = "draw the embedded world";
+  #world(world: WorldName): Promise<string> {
+    const title = world === "drive"
+      ? "draw the embedded world"
+      : "draw fresh scenes";
     return drawnWorld(this.context, async (folder) => {
       const { lanes } = this.context;
       if (lanes === undefined) {
-        return await drawShare(this, { folder, share: { index: 0, of: 1 } });
+        return await drawShare(this, {
+          ...{ world, folder, share: { index: 0, of: 1 } },
+        });
       }
       // Smaller shares, so that no lane ends long before the other.
       const of = 2 * lanes.count;
       const draws = Array.from({ length: of }, (_, index) => ({
         stage: "draw",
-        input: { folder, share: { index, of } } satisfies WorldShare,
+        input: { world, folder, share: { index, of } } satisfies WorldShare,
       }));
-      const compiles = lanes.count === 1
+      const compiles = lanes.count === 1 || world === "fresh"
         ? []
         : KERNEL_SETS.map((set) => ({ stage: "compile", input: { set } }));
       const work = draws.flatMap((draw, i) => [
@@ -83,7 +117,7 @@ export class Lab<P extends LabParams = LabParams> implements Disposable {
         ...compiles.slice(i, i + 1),
       ]);
       return await lanes.all(work, title);
-    });
+    }, world);
   }
 
   /** The frozen networks; those of the demo are fine-tuned if need be. */
@@ -213,11 +247,12 @@ export class Lab<P extends LabParams = LabParams> implements Disposable {
  */
 export async function drawShare(
   lab: Lab,
-  { folder, share }: WorldShare,
+  { world, folder, share }: WorldShare,
 ): Promise<void> {
   const { gpu, params, interrupt } = lab.context;
   const line = lab.context.progress("draw");
   await drawScenes(gpu, folder, params, {
+    world,
     share,
     progress: (done, total) => line.update({ done, total }),
     check: () => interrupt.check(),

@@ -14,9 +14,10 @@ import type { FrozenNetworks } from "./networks.ts";
 
 /**
  * Name of a part of a dataset: all windows of the training scenes, the first
- * ones of the test scenes, all of these, or the first ones of two test scenes.
+ * ones of the test scenes, all of these, the first ones of two test scenes, or
+ * those of fresh scenes.
  */
-export type PartName = "train" | "test" | "whole" | "consecutive";
+export type PartName = "train" | "test" | "whole" | "consecutive" | "fresh";
 
 /** How the encoding of a part went. */
 export interface EncodingFacts {
@@ -87,10 +88,7 @@ export async function encodeShare(
   { part: name, folder, share }: EncodingShare,
 ): Promise<EncodingFacts> {
   const { interrupt, params: { size } } = lab.context;
-  const [{ root, [name]: part }, networks] = [
-    await lab.data(),
-    await lab.networks(),
-  ];
+  const [part, networks] = [await lab.windows(name), await lab.networks()];
   const line = lab.context.progress("encode");
   const atOnce = framesAtOnce(size);
   using loader = new FrameLoader();
@@ -103,7 +101,14 @@ export async function encodeShare(
     encode: async function* (start, end) {
       const paths = part.paths.slice(start, end);
       const ahead = 2 * atOnce;
-      const stream = streamFrames(loader, root, paths, size, "lanczos", ahead);
+      const stream = streamFrames(
+        loader,
+        part.root,
+        paths,
+        size,
+        "lanczos",
+        ahead,
+      );
       for (let i = start; i < end; i += atOnce) {
         const asked = performance.now();
         const count = Math.min(atOnce, end - i);
@@ -129,7 +134,7 @@ export async function encodeShare(
  */
 export async function openPart(lab: Lab, name: PartName): Promise<Part> {
   const [data, networks] = [await lab.data(), await lab.networks()];
-  const part = data[name];
+  const part = await lab.windows(name);
   const made: Artifact<EncodingFacts> = await lab.make({
     by: import.meta.url,
     kind: "latents",

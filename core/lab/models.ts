@@ -6,21 +6,15 @@ import {
   toFloat32,
   writeSafetensors,
 } from "../formats/safetensors.ts";
-import {
-  createWorldModel,
-  type WorldModel,
-  type WorldModelOptions,
-} from "../models/world_model.ts";
+import type { FutureModel } from "../models/future_model.ts";
 import type { StateDict, StateEntry } from "../nn/module.ts";
 import type { LossCurve } from "../training/loop.ts";
 import { WindowTokens } from "../training/window_tokens.ts";
-import {
-  type TrainingSettings,
-  trainWorldModel,
-} from "../training/world_model.ts";
+import type { TrainingSettings } from "../training/world_model.ts";
 import { type GivenFacts, givenObjective, openGiven } from "./given.ts";
 import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
+import { isFrameByFrame, planTraining } from "./model_plan.ts";
 import type { LabParams } from "./params.ts";
 import { type Snapshot, snapshotsOf } from "./snapshots.ts";
 import { readStatistics, writeStatistics } from "./token_statistics.ts";
@@ -49,17 +43,27 @@ export type TrainParams =
     | "emaWarmup"
     | "clip"
     | "actionDropout"
+    | "frameDim"
+    | "frameChannels"
+    | "frameBatch"
+    | "lrFrame"
   >;
 
 /** How a world model is used and trained. */
 export type Mode = "direct" | "diffusion" | "mlp";
 
+/** How the network is built: see {@linkcode ModelSpec.recipe}. */
+export type RecipeName = "visible" | "paper" | "frame";
+
 /** What decides trained weights, beside the parameters of the run. */
 export interface ModelSpec {
   /** Direct regression, diffusion, or the MLP baseline. */
   readonly mode: Mode;
-  /** Whether the network sees the present token by token, or as published. */
-  readonly recipe: "visible" | "paper";
+  /**
+   * Whether the network sees the present token by token, or as published, or
+   * predicts frame by frame.
+   */
+  readonly recipe: RecipeName;
   /** Seed of weights, order and noise. */
   readonly seed: number;
   /** Parameters that are not those of the run. */
@@ -89,7 +93,7 @@ export type KeptWeights = WeightsKind | Snapshot;
 /** A model on the device. */
 export interface TrainedModel extends Disposable {
   /** The model. */
-  readonly model: WorldModel;
+  readonly model: FutureModel;
   /** How it was trained. */
   readonly facts: TrainingFacts;
   /** Digest of its weights as an artifact. */
@@ -102,10 +106,10 @@ export interface TrainedModel extends Disposable {
  */
 function givenFile(
   lab: Lab,
-  { mode, changes = {}, from, motionWeight }: ModelSpec,
+  { mode, recipe, changes = {}, from, motionWeight }: ModelSpec,
 ): string | undefined {
   const isOwn = from === undefined && motionWeight === undefined &&
-    Object.keys(changes).length === 0;
+    Object.keys(changes).length === 0 && !isFrameByFrame({ mode, recipe });
   return isOwn ? lab.context.flags.files[mode] : undefined;
 }
 
@@ -194,70 +198,6 @@ async function takeGiven(
   });
 }
 
-/** Settings of one model's training. */
-function settingsOf(
-  params: TrainParams,
-  { mode, seed, motionWeight }: ModelSpec,
-): TrainingSettings {
-  const isMlp = mode === "mlp";
-  const lr = {
-    direct: params.lrDirect,
-    diffusion: params.lrDiffusion,
-    mlp: params.lrMlp,
-  };
-  return {
-    samples: isMlp ? params.mlpSamples : params.samples,
-    batch: params.batch,
-    lr: lr[mode],
-    warmup: params.warmup,
-    lrEnd: params.lrEnd,
-    ema: isMlp ? 0 : params.ema,
-    emaWarmup: params.emaWarmup,
-    clip: isMlp ? 0 : params.clip,
-    actionDropout: mode === "diffusion" ? params.actionDropout : 0,
-    ...(params.presentNoise === undefined
-      ? {}
-      : { presentNoise: params.presentNoise }),
-    seed,
-    ...(motionWeight === undefined ? {} : { motionWeight }),
-  };
-}
-
-/** Sizes of a frame's tokens. */
-export type TokenSizes = Pick<
-  WindowTokens,
-  "horizon" | "tokensPerFrame" | "patchDim"
->;
-
-/**
- * Sizes and objective of a model.
- *
- * @param params of the training
- * @param sizes of the tokens
- * @param spec which model
- */
-export function modelOptions(
-  params: TrainParams,
-  { horizon, tokensPerFrame, patchDim }: TokenSizes,
-  { mode, recipe, seed }: ModelSpec,
-): WorldModelOptions {
-  return {
-    network: mode === "mlp" ? "mlp" : "dit",
-    objective: mode === "diffusion" ? params.objective : "direct",
-    horizon,
-    tokens: tokensPerFrame,
-    patchDim,
-    dim: params.dim,
-    blocks: params.blocks,
-    heads: params.heads,
-    anchorVisible: recipe === "visible",
-    frequencies: params.frequencies,
-    learnedFrequencies: params.learnedFrequencies,
-    hidden: params.hidden,
-    seed,
-  };
-}
-
 /** File of some weights of a model. */
 function fileOf(weights: KeptWeights): string {
   return `${weights}.safetensors`;
@@ -283,32 +223,21 @@ export async function training(
   const origin = from === undefined ? undefined : await training(lab, from);
   const part = await lab.part("train");
   const data = await modelTokens(lab, spec, "train");
-  const rows = part.windows.map(({ row }) => row);
-  const options = modelOptions(params, data, spec);
-  const settings = settingsOf(params, spec);
-  const { patch, actionOffset } = lab.params;
+  const plan = planTraining(params, part, data, spec);
   return await lab.make<TrainingFacts>({
     by: import.meta.url,
     kind: "model",
-    spec: {
-      options,
-      settings,
-      patch,
-      actionOffset,
-      windows: digestJson(rows, "rows"),
-    },
+    spec: plan.spec,
     from: [part.digest, ...(origin === undefined ? [] : [origin.digest])],
   }, async (folder) => {
-    using model = createWorldModel(gpu, options);
+    using trainee = plan.open(gpu);
     const first = from && await firstState(lab, from);
     const line = lab.context.progress(`train ${spec.mode}`);
-    const steps = Math.floor(settings.samples / settings.batch);
-    const snapshots = snapshotsOf(steps, (kind) => folder.file(fileOf(kind)));
-    const weights = await trainWorldModel(
-      gpu,
+    const weights = await trainee.train(
       {
-        ...{ model, data, rows, settings, snapshots },
         ...(first ? { from: first } : {}),
+        snapshots: (steps) =>
+          snapshotsOf(steps, (kind) => folder.file(fileOf(kind))),
       },
       {
         checkpoint: folder.scratch("checkpoint.safetensors"),
@@ -324,7 +253,7 @@ export async function training(
     await writeStatistics(folder.file(TOKENS), data.statistics);
     await writeSafetensors(folder.file(fileOf("last")), last);
     await writeSafetensors(folder.file(fileOf("average")), average);
-    return { curve, parameters: model.parameterCount };
+    return { curve, parameters: trainee.model.parameterCount };
   });
 }
 
@@ -351,7 +280,7 @@ async function placed(
   spec: ModelSpec,
   made: Artifact<TrainingFacts>,
   weights: KeptWeights,
-): Promise<WorldModel> {
+): Promise<FutureModel> {
   const { gpu } = lab;
   const { mode } = spec;
   const given = givenFile(lab, spec);
@@ -360,8 +289,8 @@ async function placed(
     return (await openGiven(gpu, lab.params, mode, given, kind)).model;
   }
   const params = { ...lab.params, ...spec.changes };
-  const options = modelOptions(params, await lab.tokens("train"), spec);
-  const model = createWorldModel(gpu, options);
+  const [part, data] = [await lab.part("train"), await lab.tokens("train")];
+  const { model } = planTraining(params, part, data, spec).open(gpu);
   const path = made.file(fileOf(weights));
   model.loadStateDict(await readState(path), path);
   return model;

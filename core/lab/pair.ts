@@ -218,6 +218,7 @@ export const PAIR_POINTS = {
 export const RECIPE_TITLES = {
   visible: "present visible to the network (our addition)",
   paper: "as published",
+  frame: "frame by frame (our addition)",
 } as const;
 
 /**

@@ -8,8 +8,8 @@ const DIFFUSION_STEPS = 1000;
 
 /** Every parameter of an experiment about world models, with its unit. */
 export const labParams = z.strictObject({
-  recipe: z.enum(["visible", "paper", "both"]).describe(
-    "visible: the network sees the present token by token; paper: as published, it does not; both: one after the other",
+  recipe: z.enum(["visible", "paper", "both", "frame"]).describe(
+    "visible: the network sees the present token by token; paper: as published, it does not; both: one after the other; frame: one frame at a time, see --frame-dim",
   ),
   seeds: z.array(z.int().min(0)).min(1).refine(
     (seeds) => new Set(seeds).size === seeds.length,
@@ -25,6 +25,9 @@ export const labParams = z.strictObject({
   testScenes: z.int().min(2).describe(
     "scenes of the embedded world to test on",
   ),
+  freshScenes: z.int().min(0).describe(
+    "further scenes of the embedded world, of seeds that no choice was made on; 0 for none, as with --data",
+  ),
   horizon: z.int().min(2).describe("frames predicted at 2 Hz"),
   patch: z.int().min(1).describe("side of a token in latent pixels"),
   dim: z.int().min(16).multipleOf(2, "it needs an even number").describe(
@@ -33,6 +36,22 @@ export const labParams = z.strictObject({
   blocks: z.int().min(1).describe("blocks of the transformer"),
   heads: z.int().min(1).describe("attention heads"),
   hidden: z.int().min(16).describe("hidden width of the MLP baseline"),
+  frameDim: z.int().min(16).multipleOf(2, "it needs an even number").describe(
+    "width of the frame-by-frame transformer",
+  ),
+  frameChannels: z.int().min(4).multipleOf(4, "it needs a multiple of 4")
+    .describe("channels of the convolutions around it"),
+  frameBatch: z.int().min(1).describe(
+    "pairs of frames of its training step; it sees as many as the operations of --samples windows pay for",
+  ),
+  lrFrame: z.number().positive().describe("its peak learning rate"),
+  frameSteps: z.int().min(1).max(50).refine(
+    (steps) => DIFFUSION_STEPS % steps === 0,
+    `it needs a divisor of ${DIFFUSION_STEPS}`,
+  ).describe("its sampling steps for each frame, evenly spaced"),
+  frameGuidance: z.number().positive().describe(
+    "scale of its guidance where it is compared with other recipes",
+  ),
   frequencies: z.int().min(1).describe(
     "Fourier frequencies of an action component",
   ),
@@ -100,17 +119,23 @@ export const labParams = z.strictObject({
   evalBatch: z.int().min(1).describe("windows of a forward pass"),
   kidSubsets: z.int().min(1).describe("subsets of a KID"),
   kidSubsetSize: z.int().min(2).describe("images of a KID subset"),
-}).superRefine(({ size, patch, dim, heads, ddimSteps }, context) => {
+}).superRefine(({ size, patch, heads, ddimSteps, ...rest }, context) => {
   const refuse = (field: string, message: string) =>
     context.addIssue({ code: "custom", path: [field], message });
   const side = size / 8;
   if (side % patch !== 0) {
     refuse("patch", `it needs a divisor of ${side}, the latents' side`);
   }
-  if (dim % heads !== 0 || dim / heads > MAX_HEAD) {
+  for (
+    const [flag, dim] of [
+      ["dim", rest.dim],
+      ["frame-dim", rest.frameDim],
+    ] as const
+  ) {
+    if (dim % heads === 0 && dim / heads <= MAX_HEAD) continue;
     refuse(
       "heads",
-      `it needs a divisor of --dim ${dim} with heads of at most ${MAX_HEAD}`,
+      `it needs a divisor of --${flag} ${dim} with heads of at most ${MAX_HEAD}`,
     );
   }
   if (DIFFUSION_STEPS % ddimSteps !== 0) {
@@ -131,6 +156,7 @@ export const labPresets: Readonly<
     size: 64,
     trainScenes: 6,
     testScenes: 4,
+    freshScenes: 0,
     horizon: 4,
     windowsPerScene: 1,
     testWindows: 4,
@@ -141,6 +167,12 @@ export const labPresets: Readonly<
     blocks: 1,
     heads: 4,
     hidden: 32,
+    frameDim: 16,
+    frameChannels: 8,
+    frameBatch: 16,
+    lrFrame: 5e-3,
+    frameSteps: 4,
+    frameGuidance: 1.5,
     frequencies: 64,
     learnedFrequencies: false,
     givenWeights: "average",
@@ -173,6 +205,7 @@ export const labPresets: Readonly<
     size: 64,
     trainScenes: 160,
     testScenes: 150,
+    freshScenes: 0,
     horizon: 4,
     windowsPerScene: 1,
     testWindows: 150,
@@ -183,6 +216,12 @@ export const labPresets: Readonly<
     blocks: 2,
     heads: 4,
     hidden: 256,
+    frameDim: 48,
+    frameChannels: 40,
+    frameBatch: 32,
+    lrFrame: 5e-3,
+    frameSteps: 20,
+    frameGuidance: 1.5,
     frequencies: 64,
     learnedFrequencies: false,
     givenWeights: "average",
@@ -215,6 +254,7 @@ export const labPresets: Readonly<
     size: 256,
     trainScenes: 620,
     testScenes: 150,
+    freshScenes: 0,
     horizon: 16, // Table 2 caption
     windowsPerScene: 1, // published code: one of each test scene
     testWindows: 150, // Table 2: 150 windows
@@ -225,6 +265,12 @@ export const labPresets: Readonly<
     blocks: 4,
     heads: 4,
     hidden: 1024,
+    frameDim: 240, // not in the paper, nor the rest; as large as its network
+    frameChannels: 64,
+    frameBatch: 128,
+    lrFrame: 5e-4,
+    frameSteps: 20,
+    frameGuidance: 1.5,
     frequencies: 64,
     learnedFrequencies: false,
     givenWeights: "average",

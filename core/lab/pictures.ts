@@ -58,8 +58,7 @@ export async function futurePictures(
 ): Promise<NonNullable<Finding["media"]>> {
   const { horizon, size } = lab.params;
   const { interrupt } = lab.context;
-  const [{ root }, networks, { windows, paths, latents }] = [
-    await lab.data(),
+  const [networks, { root, windows, paths, latents }] = [
     await lab.networks(),
     await lab.part(part),
   ];

@@ -8,15 +8,19 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { LabParams } from "./params.ts";
 
 /** First seeds of the embedded world's parts. */
-const SEEDS = { train: 0, val: 8000, test: 9000 };
+const SEEDS = { train: 0, val: 8000, test: 9000, fresh: 20_000 };
 
 /** Which scenes of the embedded world are drawn, and how large. */
 export type WorldSizes =
   & Pick<LabParams, "trainScenes" | "testScenes" | "size">
+  & Partial<Pick<LabParams, "freshScenes">>
   & {
     /** Whether the camera is drawn at 12 Hz. Default keyframes only. */
     readonly sceneSweeps?: boolean;
   };
+
+/** Which dataset of the world: that of all experiments, or fresh test scenes. */
+export type WorldName = "drive" | "fresh";
 
 /** What a world is drawn with. */
 type Drawing = Pick<
@@ -26,15 +30,24 @@ type Drawing = Pick<
 
 /** A share of a world, to be drawn into a folder. */
 export interface WorldShare {
+  /** Which dataset. */
+  readonly world: WorldName;
   /** Where it is made. */
   readonly folder: string;
   /** Which part of the scenes. */
   readonly share: Share;
 }
 
-function scenesOf({ trainScenes, testScenes, size, sceneSweeps }: WorldSizes) {
+function scenesOf(
+  world: WorldName,
+  { trainScenes, testScenes, freshScenes = 0, size, sceneSweeps }: WorldSizes,
+) {
   const seeds = (start: number, count: number) =>
     Array.from({ length: count }, (_, i) => start + i);
+  if (world === "fresh") {
+    const test = seeds(SEEDS.fresh, freshScenes);
+    return { train: [], val: [], test, size: [size, size] as const };
+  }
   return {
     train: seeds(SEEDS.train, trainScenes),
     val: seeds(SEEDS.val, Math.max(1, Math.round(testScenes / 10))),
@@ -51,15 +64,21 @@ function scenesOf({ trainScenes, testScenes, size, sceneSweeps }: WorldSizes) {
  * @param folder in nuScenes' layout
  * @param sizes scenes and side of a frame
  * @param options told at the start and after every scene; called before some
- *   frames; which share of the scenes to draw, if not all
+ *   frames; which share of the scenes to draw, if not all; which dataset, by
+ *   default that of all experiments
  */
 export async function drawScenes(
   gpu: Gpu,
   folder: string,
   sizes: WorldSizes,
-  options: Pick<DriveworldOptions, "progress" | "share" | "check"> = {},
+  { world = "drive", ...options }:
+    & Pick<DriveworldOptions, "progress" | "share" | "check">
+    & { readonly world?: WorldName } = {},
 ): Promise<void> {
-  await writeDriveworld(gpu, folder, { ...scenesOf(sizes), ...options });
+  await writeDriveworld(gpu, folder, {
+    ...scenesOf(world, sizes),
+    ...options,
+  });
 }
 
 /**
@@ -67,15 +86,17 @@ export async function drawScenes(
  *
  * @param drawing device, sizes, and where artifacts are
  * @param draw draws all scenes into a folder, as several threads may
+ * @param world which dataset
  * @returns its folder, in nuScenes' layout
  * @throws {Interrupted} if it was asked to stop
  */
 export async function drawnWorld(
   { gpu, params, artifacts, interrupt, log }: Drawing,
   draw: (folder: string) => Promise<unknown>,
+  world: WorldName = "drive",
 ): Promise<string> {
-  const spec = scenesOf(params);
-  const world = await artifacts.make(
+  const spec = scenesOf(world, params);
+  const made = await artifacts.make(
     {
       kind: "world",
       spec,
@@ -86,10 +107,10 @@ export async function drawnWorld(
       await draw(drive);
       // The tables, once all scenes are there.
       const check = () => interrupt.check();
-      await drawScenes(gpu, drive, params, { check });
+      await drawScenes(gpu, drive, params, { world, check });
       return { scenes: spec.train.length + spec.val.length + spec.test.length };
     },
     { interrupt, log, remake: true },
   );
-  return world.file("drive");
+  return made.file("drive");
 }

@@ -92,7 +92,7 @@ export class AnchoredVAEDiT extends Module implements Predictor {
     this.z_t_proj = new Linear(patchDim, dim);
     this.blocks = Array.from(
       { length: options.blocks },
-      () => new DiTBlock(dim, heads, zeroGates),
+      () => new DiTBlock(dim, heads, { zeroGates }),
     );
     this.finalAdaln = zeroGates
       ? new ZeroLinear(dim, 3 * dim)

@@ -1,5 +1,5 @@
 import type { Gpu } from "../gpu/gpu.ts";
-import { type DdimOptions, ddimSample } from "../diffusion/ddim.ts";
+import { ddimSample } from "../diffusion/ddim.ts";
 import { guide } from "../diffusion/guidance.ts";
 import { CosineNoiseSchedule } from "../diffusion/noise_schedule.ts";
 import {
@@ -21,16 +21,9 @@ import { normal } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type AnchoredDitOptions, AnchoredVAEDiT } from "./anchored_dit.ts";
 import { FourierActionEmbedding } from "./fourier_action.ts";
+import type { Conditions, FutureModel, SampleOptions } from "./future_model.ts";
 import { PatchMLPPredictor } from "./mlp_predictor.ts";
 import type { Predictor, PredictorInputs } from "./predictor.ts";
-
-/** What a future is predicted from. */
-export interface Conditions {
-  /** (B, S, P) normalized tokens of the present */
-  readonly present: Tensor;
-  /** (B, H, features) Fourier features of the actions, or the actions */
-  readonly features: Tensor;
-}
 
 /** A batch of windows on the device: conditions, and what came of them. */
 export interface WindowBatch extends Conditions {
@@ -90,12 +83,6 @@ export interface LossOptions {
   readonly motionWeight?: number;
 }
 
-/** Options of {@linkcode WorldModel.sample}. */
-export interface SampleOptions extends DdimOptions {
-  /** Scale of the guidance by the actions. Default 1, for none. */
-  readonly guidance?: number;
-}
-
 /**
  * The loss of changes from frame to frame: the mean squared error of
  * x(h + 1) - x(h) over the H - 1 pairs of frames.
@@ -132,7 +119,7 @@ export function temporalDifference(
  * In state dicts the network is `dit`, whichever it is, and the embedding
  * `fourier`, as in the published checkpoints.
  */
-export class WorldModel extends Module implements Disposable {
+export class WorldModel extends Module implements FutureModel {
   /** Predicts. */
   readonly network: Predictor;
   /** Embeds actions. */

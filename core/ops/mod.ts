@@ -7,6 +7,7 @@
 export { attention, selfAttention } from "./attention.ts";
 export { chunk, concat, slice } from "./concat.ts";
 export { conv2d, type Conv2dOptions } from "./conv2d.ts";
+export { depthwiseConv2d } from "./depthwise_conv2d.ts";
 export { dropout } from "./dropout.ts";
 export { gather, pick, repeat } from "./gather.ts";
 export {

@@ -1,7 +1,8 @@
 import type { LatentRows } from "../data/latents.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { fourierFeatures } from "../models/fourier_action.ts";
-import type { Conditions, WindowBatch } from "../models/world_model.ts";
+import type { Conditions } from "../models/future_model.ts";
+import type { WindowBatch } from "../models/world_model.ts";
 import { tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -318,17 +319,18 @@ export class WindowTokens {
   }
 
   /**
-   * Reads, normalizes and uploads frames.
+   * Reads, normalizes and uploads single frames.
    *
    * @param gpu device
-   * @param rows of the frames
-   * @returns (n, S, P), of the innermost scope
+   * @param rows of the frames; zero is uploaded where there is none
+   * @returns (frames, S, P), owned by the innermost scope
    */
-  frames(gpu: Gpu, rows: readonly number[]): Tensor {
+  frames(gpu: Gpu, rows: readonly (number | undefined)[]): Tensor {
     const { tokensPerFrame, patchDim } = this;
     const size = tokensPerFrame * patchDim;
     const values = new Float32Array(rows.length * size);
     for (const [i, row] of rows.entries()) {
+      if (row === undefined) continue;
       this.#normalize(this.#latents.read(row, row + 1), 0, values, i * size);
     }
     return tensor(gpu, values).reshape([rows.length, tokensPerFrame, patchDim]);

@@ -1,8 +1,10 @@
 import { shuffledOrder } from "../data/windows.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { WorldModel } from "../models/world_model.ts";
-import type { StateDict } from "../nn/module.ts";
+import type { Module, StateDict } from "../nn/module.ts";
 import { Adam, Ema } from "../nn/optimizer.ts";
+import type { ParameterStore } from "../nn/parameters.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { type LossCurve, runTraining, type TrainingHooks } from "./loop.ts";
 import type { WindowTokens } from "./window_tokens.ts";
 
@@ -37,6 +39,14 @@ export interface TrainingSettings {
   readonly seed: number;
 }
 
+/** What is taken of a training on its way. */
+export interface TrainingSnapshots {
+  /** Steps, rising, whose averages of the weights are given away. */
+  readonly steps: readonly number[];
+  /** Takes the averages after a step. */
+  readonly keep: (step: number, average: StateDict) => Promise<void>;
+}
+
 /** What is trained, on what, and how. */
 export interface WorldTraining {
   /** The model. */
@@ -52,11 +62,8 @@ export interface WorldTraining {
   readonly rows: readonly number[];
   /** All that changes the result. */
   readonly settings: TrainingSettings;
-  /** Steps, rising, whose averages of the weights are given away. */
-  readonly snapshots?: {
-    readonly steps: readonly number[];
-    readonly keep: (step: number, average: StateDict) => Promise<void>;
-  };
+  /** Averages of the weights on the way. */
+  readonly snapshots?: TrainingSnapshots;
 }
 
 /** What a training leaves. */
@@ -87,6 +94,25 @@ export function learningRate(
   return lr * rise * fall;
 }
 
+/** A training of any model whose randomness is keyed by the sample. */
+export interface SampledTraining {
+  /** The model, whose network is the group "dit". */
+  readonly model: Module & { readonly weights: ParameterStore };
+  /** Weights to start from. Default the model's. */
+  readonly from?: StateDict;
+  /** Rows of the samples, each seen once an epoch. */
+  readonly rows: readonly number[];
+  /** All that changes the result. */
+  readonly settings: TrainingSettings;
+  /** Records the loss of some samples, given their rows and numbers. */
+  readonly loss: (
+    rows: readonly number[],
+    samples: readonly number[],
+  ) => Tensor;
+  /** Averages of the weights on the way. */
+  readonly snapshots?: TrainingSnapshots;
+}
+
 /**
  * The decay of the averages after a step.
  *
@@ -101,27 +127,26 @@ export function averageDecay(
 }
 
 /**
- * Trains a world model.
+ * Trains a model on samples.
  *
- * Sample k of the training is window k mod n of epoch k / n; noise and dropout
- * are keyed by k, so that a training that was stopped and continued gives the
- * same bits as one that was not.
+ * Sample k of the training is row k mod n of epoch k / n; what its loss draws is
+ * keyed by k, so that a training that was stopped and continued gives the same
+ * bits as one that was not.
  *
  * @param gpu device
- * @param training model, first weights, windows, settings
+ * @param training model, first weights, rows, settings, loss
  * @param hooks checkpoint and progress
  * @returns curve and weights, or undefined if it was asked to stop
  * @throws {TypeError} if the first weights do not fit the model
  * @throws {Error} if the loss is no longer finite, or the checkpoint belongs
  *   to other settings
  */
-export async function trainWorldModel(
+export async function trainOnSamples(
   gpu: Gpu,
-  { model, from, data, rows, settings, snapshots }: WorldTraining,
+  { model, from, rows, settings, loss, snapshots }: SampledTraining,
   hooks: TrainingHooks,
 ): Promise<TrainedWeights | undefined> {
-  const { batch, seed, actionDropout } = settings;
-  const { presentNoise = 0, motionWeight = 0 } = settings;
+  const { batch, seed } = settings;
   const steps = Math.floor(settings.samples / batch);
   let epoch = -1;
   let order = new Uint32Array();
@@ -148,10 +173,7 @@ export async function trainWorldModel(
     clipGroup: "dit",
     loss: (step) => {
       const samples = Array.from({ length: batch }, (_, i) => step * batch + i);
-      const windows = data.batch(gpu, samples.map(rowOf));
-      return model.loss(windows, {
-        ...{ seed, samples, actionDropout, presentNoise, motionWeight },
-      });
+      return loss(samples.map(rowOf), samples);
     },
     ...(snapshots === undefined || ema === undefined ? {} : {
       snapshots: {
@@ -168,4 +190,31 @@ export async function trainWorldModel(
   if (ema === undefined) return { curve, last };
   using _ = ema.applied();
   return { curve, last, average: await model.stateDict() };
+}
+
+/**
+ * Trains a world model on windows.
+ *
+ * @param gpu device
+ * @param training model, first weights, windows, settings
+ * @param hooks checkpoint and progress
+ * @returns curve and weights, or undefined if it was asked to stop
+ * @throws {TypeError} if the first weights do not fit the model
+ * @throws {Error} if the loss is no longer finite, or the checkpoint belongs
+ *   to other settings
+ */
+export async function trainWorldModel(
+  gpu: Gpu,
+  { data, ...training }: WorldTraining,
+  hooks: TrainingHooks,
+): Promise<TrainedWeights | undefined> {
+  const { model, settings } = training;
+  const { seed, actionDropout, presentNoise = 0, motionWeight = 0 } = settings;
+  return await trainOnSamples(gpu, {
+    ...training,
+    loss: (rows, samples) =>
+      model.loss(data.batch(gpu, rows), {
+        ...{ seed, samples, actionDropout, presentNoise, motionWeight },
+      }),
+  }, hooks);
 }

@@ -51,6 +51,11 @@ Deno.test("CosineNoiseSchedule visits multiples of the stride, 0 last, and refus
     0,
     50,
   ]);
+  assertEquals(schedule.timesteps(4, "even"), [990, 750, 500, 250]);
+  const even = schedule.timesteps(20, "even");
+  assertEquals([even[0], even[1], even.at(-1)], [990, 950, 50]);
+  assertEquals(schedule.timesteps(1, "even"), [990]);
+  assertThrows(() => schedule.timesteps(100, "even"), RangeError, "below 100");
   assertThrows(() => schedule.timesteps(30), RangeError, "a divisor of 1000");
   assertThrows(() => schedule.factors(1000), RangeError, "from 0 to 999");
 });

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { gapOver } from "../../core/lab/gaps.ts";
+import { gapOver, ratioInterval } from "../../core/lab/gaps.ts";
 import type { Columns } from "../../core/lab/columns.ts";
 import { WINDOW_METRICS } from "../../core/lab/metrics.ts";
 import { kid } from "../../core/metrics/kid.ts";
@@ -84,4 +84,40 @@ Deno.test("gapOver widens where seeds differ, and averages them", () => {
   assertAlmostEquals(gap.high, 0.05, 1e-6);
   const one = gapOver(before.slice(1), after.slice(1), "raw", "kid");
   assertEquals([one.value, one.low, one.high], [0, 0, 0]);
+});
+
+Deno.test("gapOver compares fractions of real latents by their distance from 1, and widens with its level", () => {
+  const real = noise("real", N, 0.1).map((x) => 1 + x);
+  const energyOf = (scale: number): Columns => {
+    const columns = columnsOf(noise("shared", N), 0);
+    const { raw, decoded } = columns.measured;
+    return {
+      ...columns,
+      measured: {
+        ...columns.measured,
+        raw: { ...raw!, numbers: { energy: real.map((x) => scale * x) } },
+        decoded: { ...decoded!, numbers: { energy: real } },
+      },
+    };
+  };
+  // Of proportional windows every resample has the same fraction.
+  const { value, low, high } = ratioInterval(energyOf(2), "raw", "energy");
+  for (const number of [value, low!, high!]) {
+    assertAlmostEquals(number, 2, 1e-6);
+  }
+  for (const [before, after, gain] of [[2, 1.25, 0.75], [0.5, 1.25, 0.25]]) {
+    const gap = gapOver(
+      [energyOf(before!)],
+      [energyOf(after!)],
+      "raw",
+      "energy",
+    );
+    assertAlmostEquals(gap.value, gain!, 1e-6);
+  }
+  const [less, more] = [
+    columnsOf(noise("a", N), 0),
+    columnsOf(noise("b", N), 0),
+  ];
+  const at = (level: number) => gapOver([less], [more], "raw", "cosSim", level);
+  assert(at(0.99).low < at(0.95).low && at(0.99).high > at(0.95).high);
 });

@@ -8,6 +8,7 @@ import "../nn/optimizer_test.ts";
 import "../ops/attention_test.ts";
 import "../ops/concat_test.ts";
 import "../ops/conv2d_test.ts";
+import "../ops/depthwise_conv2d_test.ts";
 import "../ops/dropout_test.ts";
 import "../ops/gather_test.ts";
 import "../ops/group_norm_test.ts";
