@@ -105,11 +105,11 @@ export interface ArtifactsOptions {
  * is measured while it is trained: those count.
  */
 const ONLY_LOOKS =
-  /^core\/(report|metrics\/(?!spearman)|experiment|lab\/(metrics|scores|energy_fit|columns|pair|pair_scores|pair_results|gaps|sizes|sweep|sweep_results|sweep_run|sweep_pictures|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
+  /^core\/(report|metrics\/(?!spearman)|experiment|lab\/(metrics|scores|energy_fit|columns|pair|pair_scores|pair_results|gaps|sizes|sweep|sweep_results|sweep_run|sweep_pictures|recipes|recipe_run|recipe_results|plan|params|pictures|figures|notes|tables|experiment)\.ts)/;
 
 /** Sources that decide measured numbers, of what is made. */
 const MEASURES =
-  /^core\/(metrics\/|lab\/(metrics|scores|energy_fit|columns|pair_scores)\.ts)/;
+  /^core\/(metrics\/|lab\/(metrics|scores|energy_fit|columns|pair_scores|recipes)\.ts)/;
 
 /**
  * Digests the sources that artifacts depend on: those of core and kernels, but
