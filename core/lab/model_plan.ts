@@ -87,8 +87,7 @@ export interface TrainingPlan {
 }
 
 /**
- * Whether a model predicts frame by frame: the baseline of each recipe is the
- * same one.
+ * Whether a model predicts frame by frame: those of the recipe but the MLP.
  *
  * @param spec which model
  */

@@ -171,6 +171,8 @@ Deno.test("FrameWorldModel agrees with PyTorch: futures by regression and in 1 t
   const { model, entry, at, features } = await smallModel(gpu, "v");
   using _model = model;
   const given = { present: at("last"), features };
+  // Weights are laid out for the kernels once.
+  model.sample(given, at("future_noise"), { steps: 1, guidance: 1.5 });
   for (const [steps, guidance] of [[1, 1], [4, 1.5], [20, 1.5], [50, 1]]) {
     const options = { steps: steps!, guidance: guidance! };
     const noise = at("future_noise");
