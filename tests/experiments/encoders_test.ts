@@ -18,7 +18,8 @@ function start(out: string, ...args: string[]): Deno.ChildProcess {
     cwd: root,
     args: [
       ...taskFlags("exp:encoders", { writeOnly: folder }),
-      ...["--out", `${folder}/${out}`, "--cache", `${folder}/${out}/data`],
+      ...["--out", `${folder}/${out}`],
+      ...["--cache", `${folder}/${out.replace("killed", "whole")}/data`],
       ...args,
     ],
     stdout: "piped",
@@ -96,6 +97,9 @@ Deno.test("encoders probe the embedded world, and go on after a kill to equal er
   // Six encoders and two controls by two seeds, and the baseline, 3 scenes.
   assertEquals(errors.trim().split("\n").length, 1 + (8 * 2 + 1) * 3);
 
+  // In the same world, embedded again.
+  const embeddings = join(root, folder, "whole/data/artifacts/embeddings");
+  await Deno.remove(embeddings, { recursive: true });
   const killed = start("killed", "--preset", "smoke");
   let seen = "";
   let isKilled = false;
