@@ -5,6 +5,7 @@ import {
   reportOf,
 } from "../../core/experiment/findings_report.ts";
 import {
+  copyArtifacts,
   emptyFolder,
   endAt,
   finish,
@@ -59,6 +60,7 @@ Deno.test("capacity finds the frontier's models at its size, trains two at anoth
 Deno.test("two experiments that need the same models at once, killed again and again, end as those that ran alone", async () => {
   const folder = await emptyFolder(".test/together");
   const cache = `${folder}/data`;
+  await copyArtifacts(SMOKE_CACHE, cache, ["world", "latents"]);
   const capacity = { ...place, folder, cache };
   const other = { ...frontier, folder, cache };
   // Whoever is killed in training holds the lock of a model.

@@ -6,6 +6,7 @@ import {
   reportOf,
 } from "../../core/experiment/findings_report.ts";
 import {
+  copyArtifacts,
   emptyFolder,
   endAt,
   finish,
@@ -81,6 +82,7 @@ Deno.test("controllability runs in its sandbox, says how good the probe is, and 
 Deno.test("controllability goes on after kills in sampling and measuring to equal findings", async () => {
   const killed = { ...place, folder: await emptyFolder(`${folder}-killed`) };
   const alone = { ...killed, cache: `${killed.folder}/data` };
+  await copyArtifacts(SMOKE_CACHE, alone.cache, ["world", "latents"]);
   for (const sign of [/sample {2}[1-9]/, /measure {2}[1-9]/]) {
     await endAt(startExperiment(alone), sign, "SIGKILL");
   }

@@ -11,11 +11,15 @@ import {
 import { SMOKE_CACHE } from "../support/smoke_cache.ts";
 
 async function placeOf(name: string): Promise<ExperimentPlace> {
-  return { task: "exp:frontier", folder: await emptyFolder(`.test/${name}`) };
+  return {
+    task: "exp:frontier",
+    folder: await emptyFolder(`.test/${name}`),
+    cache: SMOKE_CACHE,
+  };
 }
 
 Deno.test("frontier runs in its sandbox, goes on after a kill to equal tables, and is not computed twice", async () => {
-  const place = { ...await placeOf("frontier"), cache: SMOKE_CACHE };
+  const place = await placeOf("frontier");
   const whole = await finish(startExperiment(place));
   assertEquals(whole.code, 0, whole.stderr);
   assertMatch(whole.stdout, /The report is .*report\.html/);
@@ -33,7 +37,7 @@ Deno.test("frontier runs in its sandbox, goes on after a kill to equal tables, a
   assertEquals(await outcomeOf(elsewhere), wanted);
 
   // Stopped within the only shard, then killed in training and in sampling.
-  const killed = await placeOf("frontier-killed");
+  const { cache: _, ...killed } = await placeOf("frontier-killed");
   const encoding = /encode train frames {2}(32|64|96|128|160|192)\//;
   const stopped = await endAt(startExperiment(killed), encoding, "SIGTERM");
   assertEquals(stopped.code, 143, stopped.seen);

@@ -167,3 +167,31 @@ export async function emptyFolder(folder: string): Promise<string> {
   await Deno.mkdir(join(root, folder), { recursive: true });
   return folder;
 }
+
+/**
+ * Copies what experiments made from one cache to another, so that a test need
+ * not make it again.
+ *
+ * @param from folder of a cache, from the project's
+ * @param to another one
+ * @param kinds of the artifacts
+ */
+export async function copyArtifacts(
+  from: string,
+  to: string,
+  kinds: readonly string[],
+): Promise<void> {
+  const copy = async (source: string, target: string) => {
+    await Deno.mkdir(target, { recursive: true });
+    for await (const { name, isDirectory } of Deno.readDir(source)) {
+      const paths = [join(source, name), join(target, name)] as const;
+      await (isDirectory ? copy(...paths) : Deno.copyFile(...paths));
+    }
+  };
+  for (const kind of kinds) {
+    await copy(
+      join(root, from, "artifacts", kind),
+      join(root, to, "artifacts", kind),
+    );
+  }
+}
