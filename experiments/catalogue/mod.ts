@@ -8,9 +8,14 @@ import type {
   Catalogue,
   Exhibit,
 } from "../../core/experiment/paper/catalogue.ts";
-import { DIFFERENCES } from "./differences.ts";
-import * as generation from "./generation.ts";
+import {
+  DIAGNOSIS_DIFFERENCES,
+  ENCODER_DIFFERENCES,
+} from "./embedding_differences.ts";
+import { FRONTIER_CLAIMS } from "./frontier.ts";
+import * as futures from "./futures.ts";
 import * as representations from "./representations.ts";
+import { WORLD_MODEL_DIFFERENCES } from "./world_model_differences.ts";
 
 const item = (
   name: string,
@@ -57,15 +62,19 @@ export const CATALOGUE: Catalogue = {
     { title: "5.2 Diagnosis", claims: representations.DIAGNOSIS_CLAIMS },
     {
       title: "5.3 Perception and distortion",
-      claims: generation.FRONTIER_CLAIMS,
+      claims: FRONTIER_CLAIMS,
     },
-    { title: "5.4 Motion", claims: generation.MOTION_CLAIM_LIST },
-    { title: "5.5 Control", claims: generation.CONTROL_CLAIMS },
+    { title: "5.4 Motion", claims: futures.MOVING_CLAIMS },
+    { title: "5.5 Control", claims: futures.CONTROL_CLAIMS },
     {
       title: "5.6 Protocol and failures",
-      claims: generation.LIMIT_CLAIMS,
+      claims: futures.LIMIT_CLAIMS,
     },
   ],
   exhibits: EXHIBITS,
-  differences: DIFFERENCES,
+  differences: {
+    "World models": WORLD_MODEL_DIFFERENCES,
+    "Encoders": ENCODER_DIFFERENCES,
+    "Diagnosis": DIAGNOSIS_DIFFERENCES,
+  },
 };

@@ -1,28 +1,17 @@
 /**
- * Places where the paper and what produced its numbers differ, and what is done
- * here: the code's way is the default, the paper's an option where it says so.
+ * Places where the paper and what produced its numbers differ in world models,
+ * and what is done here: the code's way is the default, the paper's an option where it says so.
  *
  * @module
  */
 
-import type { Difference } from "../../core/experiment/paper/catalogue.ts";
-
-type Row = readonly [topic: string, paper: string, code: string, here: string];
-
-function listed(rows: readonly Row[]): readonly Difference[] {
-  return rows.map(([topic, paper, code, here]) => ({
-    topic,
-    paper,
-    code,
-    here,
-  }));
-}
+import { listed } from "./difference_rows.ts";
 
 const AS_CODE = "as the code";
 const BOTH = "both are rows";
 
 /** Of the world models: Sections 3, 4.2 to 4.4 and 5.3 to 5.6. */
-const WORLD_MODEL = listed([
+export const WORLD_MODEL_DIFFERENCES = listed([
   [
     "Fourier frequencies",
     "learned, sin(2 pi f a)",
@@ -297,131 +286,3 @@ const WORLD_MODEL = listed([
     "paired differences over scenes, by exp:capacity",
   ],
 ]);
-
-/** Of the encoders: Section 5.1. */
-const ENCODERS = listed([
-  [
-    "Projection",
-    "frozen, random, orthogonal",
-    "a trained layer",
-    "as the code; --adapter for the paper's",
-  ],
-  ["Dropout", "not mentioned", "0.1", AS_CODE],
-  [
-    "\u00b1 of Table 1",
-    "unexplained",
-    "no formula gives all six of steering",
-    "bootstrap intervals over scenes",
-  ],
-  [
-    "16 frames against 1",
-    "differ in temporal context alone",
-    "3 keyframes stretched to 16 frames, and 8 times the tokens",
-    "real clips, stretched ones and one frame 16 times",
-  ],
-  [
-    "Paired tests",
-    "p below 0.001, d above 0.68",
-    "reproduce with d_z",
-    "d_z, named so",
-  ],
-  [
-    "Intervals",
-    "by bootstrap",
-    "1,000 resamples, percentiles, seed 42 and on",
-    AS_CODE,
-  ],
-  ["Degrees", "none", "a constant that is off by 10", "the right constant"],
-  [
-    "Night, rain, masks, maps, cloning",
-    "contributions without numbers",
-    "pilots alone, two with faults",
-    "night and rain by exp:encoders",
-  ],
-  [
-    "Label of Figure 2",
-    "64 frames",
-    "16 frames",
-    "16 frames",
-  ],
-  [
-    "Ranks of encoders of one frame",
-    "self-supervised, supervised, contrastive",
-    "of scene means; pooling frames swaps them",
-    "both ranks are columns",
-  ],
-]);
-
-/** Of the diagnosis: Section 5.2. */
-const DIAGNOSIS = listed([
-  [
-    "Fourier features",
-    "learned, sin(2 pi f a)",
-    "fixed, pi 2^k, then an MLP",
-    "not trained here",
-  ],
-  [
-    "adaLN-Zero",
-    "h = alpha Attn(gamma LN + beta)",
-    "a plain residual; the spatial ones do not start at zero",
-    "not trained here",
-  ],
-  [
-    "88.5 %",
-    "of the gap to the MLP, over all",
-    "one encoder, seed and step, to direct regression",
-    "not trained here",
-  ],
-  [
-    "Spatial transformer against MLP",
-    "+0.020, +0.023 at 12 million",
-    "against 1.3 million; matched +0.002, +0.009",
-    "not trained here",
-  ],
-  [
-    "Interaction",
-    "0.007 to 0.020",
-    "gains of one seed; the interaction is 0.006 to 0.014",
-    "not trained here",
-  ],
-  [
-    "Why the transformer is worse at first",
-    "its objective",
-    "it has no places for the steps of the horizon, too",
-    "not trained here",
-  ],
-  [
-    "Averaged weights",
-    "used",
-    "raw in some runs, averaged in others, none of the MLP",
-    "not trained here",
-  ],
-  ["Means", "by scene, all metrics", "over windows", "not trained here"],
-  ["Actions", "a from t+1 on", "from t on", "not trained here"],
-  [
-    "MLP baseline",
-    "384-512-384, residual",
-    "768-512-512-384H",
-    "not trained here",
-  ],
-  [
-    "Training",
-    "silent",
-    "100 epochs at 1e-4 against 50 at 1e-3",
-    "not trained here",
-  ],
-  ["Sampling", "50 steps", "from step 980", "not trained here"],
-  [
-    "Spatial runs of 4 steps",
-    "not mentioned",
-    "of empty images",
-    "not trained here",
-  ],
-]);
-
-/** Differences by what they are of. */
-export const DIFFERENCES = {
-  "World models": WORLD_MODEL,
-  "Encoders": ENCODERS,
-  "Diagnosis": DIAGNOSIS,
-} as const;
