@@ -28,7 +28,8 @@ export const FRONTIER_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "frontier-fid",
-    text: "The same by the ratio of FID",
+    text:
+      "Calibrated diffusion is closer to real frames than direct regression: ratio of FID",
     place: "Section 5.3, Table 2",
     paper: FRONTIER.fidRatio.value,
     judge: claimOf("frontier", "perception-fid"),
@@ -43,14 +44,16 @@ export const FRONTIER_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "frontier-ssim",
-    text: "The same by SSIM",
+    text:
+      "Direct regression wins every distortion metric: SSIM over that of calibrated diffusion",
     place: "Section 5.3",
     code: "0.5529 and 0.1385 of raw samples, 48 windows",
     judge: claimOf("frontier", "distortion-ssim"),
   },
   {
     id: "frontier-lpips",
-    text: "And by LPIPS, or by its stand-in of the demo's feature network",
+    text:
+      "Direct regression wins every distortion metric: LPIPS, or its stand-in by the demo's feature network",
     place: "Section 5.3",
     code: "not shown; at t+4 LPIPS is better of diffusion, 0.749 and 0.755",
     judge: {
@@ -67,7 +70,7 @@ export const FRONTIER_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "frontier-between",
-    text: "Their interpolation lies between the two: CosSim",
+    text: "Interpolation lies between direct regression and diffusion: CosSim",
     place: "Section 5.3, Table 2, Figure 5",
     paper: TABLE_2.cosSim!.published.interpolated!,
     code: "with raw samples, not calibrated ones",
@@ -75,7 +78,7 @@ export const FRONTIER_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "frontier-between-kid",
-    text: "And by KID: it is better than direct regression",
+    text: "Interpolation is closer to real frames than direct regression: KID",
     place: "Section 5.3, Table 2",
     paper: `${TABLE_2.kid!.published.interpolated} and ${
       TABLE_2.kid!.published.direct
@@ -162,7 +165,8 @@ export const FRONTIER_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "capacity-kid",
-    text: "The larger model is better: KID of calibrated samples it takes away",
+    text:
+      "The larger model is better: KID of calibrated samples that it takes away",
     place: "Section 5.3",
     paper: paper.capacityGain("kid", "calibrated").value,
     code: "about one deviation over subsets; one seed",
@@ -170,14 +174,14 @@ export const FRONTIER_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "capacity-cossim",
-    text: "And by the CosSim that it adds",
+    text: "The larger model is better: CosSim that it adds",
     place: "Section 5.3; published data",
     paper: paper.capacityGain("cosSim", "calibrated").value,
     judge: claimOf("capacity", "cosSim-calibrated"),
   },
   {
     id: "capacity-loss",
-    text: "And by the loss of its training",
+    text: "The larger model is better: loss of its training",
     place: "published data of Section 5.3",
     code: `${CAPACITY.loss!.published["size2-raw"]} after ${
       CAPACITY.loss!.published["size1-raw"]

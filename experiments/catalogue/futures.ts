@@ -23,7 +23,7 @@ export const MOVING_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "motion-still",
-    text: "And does not move: displacement over the real one",
+    text: "Diffusion does not move: displacement over the real one",
     place: "Section 5.4",
     paper: MOTION_CLAIMS.displacement.value,
     judge: claimOf("motion", "displacement"),
@@ -37,7 +37,8 @@ export const MOVING_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "motion-low",
-    text: "It keeps more low-frequency change than diffusion: gap",
+    text:
+      "Direct regression keeps more low-frequency change than diffusion: gap",
     place: "Section 5.4, Figure 6",
     paper: MOTION_CLAIMS.gap.value,
     code: "averaged weights here, raw ones in the jump model's comparison",
@@ -54,7 +55,7 @@ export const MOVING_CLAIMS: readonly PaperClaim[] = [
   {
     id: "motion-protocols",
     text:
-      "Not in the paper: the protocol of the jump model alone makes that number larger, of equal windows",
+      "Not in the paper: the protocol of the jump model alone makes low-frequency motion larger, of equal windows",
     place: "beside Section 5.4",
     code: MOTION_CLAIMS.protocols.value,
     judge: claimOf("motion", "protocols"),
@@ -78,14 +79,16 @@ export const MOVING_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "finetune-shift",
-    text: "Nor displacement",
+    text:
+      "Fine-tuning for motion does not help: displacement that it brings nearer",
     place: "Section 5.4; published data",
     code: FINETUNE_GAINS.shift.value,
     judge: claimOf("finetune", "shift"),
   },
   {
     id: "finetune-kid",
-    text: "Nor KID of calibrated samples",
+    text:
+      "Fine-tuning for motion does not help: KID of calibrated samples that it takes away",
     place: "Section 5.4; published data",
     code: FINETUNE_GAINS.kid.value,
     judge: claimOf("finetune", "kid"),
@@ -100,7 +103,7 @@ export const MOVING_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "jump-direction",
-    text: "And move in the right direction: mean cosine",
+    text: "Jumps move in the right direction: mean cosine",
     place: "Section 5.4",
     paper: JUMP.direction.value,
     judge: claimOf("jump", "direction"),
@@ -115,7 +118,7 @@ export const MOVING_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "jump-mined",
-    text: "And where latents change most",
+    text: "Jumps keep the motion where latents change most",
     place: "published data of Section 5.4",
     code: JUMP.mined.value,
     judge: claimOf("jump", "mined"),
@@ -123,7 +126,7 @@ export const MOVING_CLAIMS: readonly PaperClaim[] = [
   {
     id: "jump-gap",
     text:
-      "They keep more than a larger model in one pass, by the same protocol: paired gap",
+      "Jumps keep more motion than a larger model in one pass, by the same protocol: paired gap",
     place: "Section 5.4",
     paper: `1.02 and less than ${MOTION_CLAIMS.single.value}`,
     code: `${JUMP.gap.value}: 1.020 less ${JUMP.single.value}`,
@@ -132,7 +135,7 @@ export const MOVING_CLAIMS: readonly PaperClaim[] = [
   {
     id: "jump-gap-direction",
     text:
-      "And move in the right direction more than it does, of the same windows: mean cosine",
+      "Jumps move in the right direction more than the larger model, of the same windows: mean cosine",
     place: "Section 5.4, Figure 8",
     paper: `${paper.MOTION_PROTOCOLS.direction!.published.jump} and ${
       paper.MOTION_PROTOCOLS.direction!.published.directLast
@@ -175,7 +178,8 @@ export const CONTROL_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "control-sign",
-    text: "To the side that is steered to, where they shift: share of scenes",
+    text:
+      "Where futures of diffusion shift, it is to the side that is steered to: share of scenes",
     place: "Section 5.5",
     paper: CONTROL.positive.value,
     code: "18 of 40 scenes; the threshold is any shift at all",
@@ -183,7 +187,8 @@ export const CONTROL_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "control-direct",
-    text: "Those of direct regression do not",
+    text:
+      "Futures of direct regression do not move with the steering: rank correlation",
     place: "Section 5.5, Figure 9",
     paper: CONTROL.direct.value,
     code: "39 of 40 scenes",
@@ -191,7 +196,8 @@ export const CONTROL_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "control-probe",
-    text: "Not in the paper: the same of all scenes, by what a probe sees",
+    text:
+      "Not in the paper: futures of diffusion move with the steering, of all scenes, by what a probe sees",
     place: "beside Section 5.5",
     judge: claimOf("controllability", "steers-probe"),
   },
@@ -204,7 +210,8 @@ export const CONTROL_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "control-guidance",
-    text: "Guidance makes them follow more, of all scenes: gap",
+    text:
+      "Guidance makes futures follow the steering more, of all scenes: gap of rank correlations",
     place: "published data of Section 5.5",
     code: CONTROL.guided.value,
     judge: claimOf("controllability", "guidance"),
@@ -220,7 +227,8 @@ export const CONTROL_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "inverse-direct",
-    text: "From those of direct regression it is not",
+    text:
+      "From futures of direct regression, held-out steering is not told better than by a guess: ratio of errors",
     place: "Section 5.5, inverse control",
     paper: INVERSE.direct.value,
     code: "29 of 30 scenes, others than those of diffusion",
@@ -228,7 +236,8 @@ export const CONTROL_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "inverse-all",
-    text: "With the other scenes counted as guesses",
+    text:
+      "Held-out steering is told from futures of diffusion, with scenes that do not shift counted as guesses: ratio of errors",
     place: "published data of Section 5.5",
     code: INVERSE.all.value,
     judge: claimOf("inverse", "all"),
@@ -255,7 +264,7 @@ export const LIMIT_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "failures-blur",
-    text: "Direct regression has less",
+    text: "Direct regression has less detail than what happened: sharpness",
     place: "Section 5.6; published data",
     paper: FAILURES.blur.value,
     judge: claimOf("failures", "blur"),
@@ -270,7 +279,8 @@ export const LIMIT_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "failures-repaired",
-    text: "Calibration repairs it: spread of a channel",
+    text:
+      "Calibration repairs the latents: spread of the channel where it is largest",
     place: "Section 5.6",
     judge: claimOf("failures", "repaired"),
   },
@@ -293,7 +303,8 @@ export const LIMIT_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "failures-copies",
-    text: "Few are as close as a copy would be: share of samples",
+    text:
+      "Few samples are as close to a training frame as a copy would be: share",
     place: "Section 5.6",
     code: "not measured",
     judge: claimOf("failures", "copied-latents"),
@@ -327,7 +338,7 @@ export const LIMIT_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "rollout-raw",
-    text: "So does diffusion",
+    text: "Rolled out, diffusion drifts: rise of FID",
     place: "published data of Section 5.6",
     code: ROLLOUT.fidRaw.value,
     judge: claimOf("rollout", "drift-raw"),

@@ -55,7 +55,7 @@ export const ABSTRACT: readonly PaperClaim[] = [
   {
     id: "abstract-distortion",
     text:
-      "While direct regression is closer to what happened: perception and distortion are traded for each other",
+      "Direct regression is closer to what happened: perception and distortion are traded for each other",
     place: "Abstract",
     paper: FRONTIER.cosSimGap.value,
     judge: claimOf("frontier", "distortion"),
@@ -70,7 +70,8 @@ export const ABSTRACT: readonly PaperClaim[] = [
   },
   {
     id: "abstract-single",
-    text: "Single-pass models capture less than half of it",
+    text:
+      "Single-pass models capture less than half of the motion, by the jump model's protocol",
     place: "Abstract",
     paper: `less than ${MOTION_CLAIMS.single.value}`,
     code:
@@ -83,7 +84,8 @@ export const ABSTRACT: readonly PaperClaim[] = [
 export const CONTRIBUTIONS: readonly PaperClaim[] = [
   {
     id: "contribution-benchmark",
-    text: "A benchmark of six frozen encoders, with statistics over scenes",
+    text:
+      "A benchmark of six frozen encoders tells them apart over scenes: largest corrected p of the best",
     place: "Contributions",
     judge: claimOf("encoders", "significant"),
   },
@@ -131,20 +133,20 @@ export const CONTRIBUTIONS: readonly PaperClaim[] = [
   },
   {
     id: "contribution-frontier",
-    text: "The frontier of perception and distortion, measured by KID",
+    text: "The frontier of perception and distortion: gap of KID",
     place: "Contributions",
     judge: claimOf("frontier", "perception-gap"),
   },
   {
     id: "contribution-calibration",
     text:
-      "A calibration from training windows alone, as good as that from test windows",
+      "A calibration from training windows alone is as good as that from test windows: difference of KID",
     place: "Contributions",
     judge: claimOf("frontier", "calibration"),
   },
   {
     id: "contribution-motion",
-    text: "Where motion is lost, and that jumps keep it: better than one pass",
+    text: "Jumps keep motion that one pass loses: paired gap",
     place: "Contributions",
     paper: JUMP.gap.value,
     judge: claimOf("jump", "gap"),
@@ -189,7 +191,8 @@ export const ENCODER_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "encoders-effect",
-    text: "And by a medium effect at least: smallest d",
+    text:
+      "Of 16 frames against every other encoder the effect is a medium one at least: smallest d",
     place: "Section 5.1, Figure 2",
     paper: ENCODERS.effect.value,
     code: "as d_z; 0.405 as d of average variance",
@@ -268,7 +271,7 @@ export const DIAGNOSIS_CLAIMS: readonly PaperClaim[] = [
   {
     id: "diagnosis-objective",
     text:
-      "The objective is: predicting the clean latent recovers most of the gap",
+      "The objective is the reason: predicting the clean latent recovers most of the gap",
     place: "Section 5.2, H2, Figure 3",
     paper: 0.885,
     code:
@@ -303,7 +306,8 @@ export const DIAGNOSIS_CLAIMS: readonly PaperClaim[] = [
   },
   {
     id: "diagnosis-spatial-dino",
-    text: "The same on tokens of DINOv2",
+    text:
+      "On spatial tokens it beats an MLP of as many parameters: CosSim, DINOv2",
     place: "Section 5.2",
     paper: "0.023 \u00b1 0.002",
     code:

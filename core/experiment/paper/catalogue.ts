@@ -320,6 +320,9 @@ function judged(
     const { id, text: _, published: __, where: ___, ...numbers } = own;
     return {
       ...about,
+      ...(own.measured === null
+        ? { note: `exp:${outcome.name} has no finite number for it` }
+        : {}),
       ...numbers,
       source: id,
       ...("report" in about ? { report: `${about.report}#claim-${id}` } : {}),

@@ -16,7 +16,7 @@ export interface Ended {
   readonly code: number;
   /** What it printed. */
   readonly stdout: string;
-  /** The last line of its progress and faults that is not blank. */
+  /** The last line of its progress and faults that says something. */
   readonly last: string;
   /** How long it took. */
   readonly seconds: number;
@@ -84,7 +84,8 @@ export async function runTask(
       eachLine(child.stderr, (text) => {
         const plain = text.replaceAll("\x1b[2K", "").trim();
         if (plain === "") return;
-        last = plain;
+        // What stands before that says what is wrong.
+        if (plain !== "See --help") last = plain;
         line(plain);
       }),
       child.status,

@@ -20,7 +20,14 @@ import {
   paperClaimsSchema,
   type PaperRow,
 } from "./catalogue.ts";
-import { leadOf, markdownOf, rowEvidence, tallyOf, VERDICTS } from "./words.ts";
+import {
+  factTexts,
+  leadOf,
+  markdownOf,
+  rowEvidence,
+  tallyOf,
+  VERDICTS,
+} from "./words.ts";
 
 const TITLE = "The paper, claim by claim";
 
@@ -45,7 +52,10 @@ function tallyTable(claims: readonly PaperRow[]): Table {
     columns: [
       { key: "part", label: "Part of the paper" },
       { key: "claims", label: "Claims" },
-      ...VERDICTS.map((key) => ({ key })),
+      ...VERDICTS.map((key) => ({
+        key,
+        label: key.replace(/^./, (letter) => letter.toUpperCase()),
+      })),
     ],
     rows: [
       ...parts.map((part) =>
@@ -56,20 +66,18 @@ function tallyTable(claims: readonly PaperRow[]): Table {
   };
 }
 
-/** Links to the claims of a verdict. */
-function listHtml(
-  claims: readonly PaperRow[],
-  verdict: PaperRow["verdict"],
-  heading: string,
-): Block[] {
-  const rows = claims.filter((row) => row.verdict === verdict);
+/** Links to the claims that do not hold. */
+function failingBlocks(claims: readonly PaperRow[]): Block[] {
+  const rows = claims.filter(({ verdict }) => verdict === "does not hold");
   if (rows.length === 0) return [];
-  const items = rows.map(({ id, text, place }) =>
-    `<li>${linkHtml(`#claim-${id}`, text)} (${escapeHtml(place)})</li>`
+  const items = rows.map(({ id, text, place, crossesBound }) =>
+    `<li>${linkHtml(`#claim-${id}`, text)} (${escapeHtml(place)}${
+      crossesBound ? "; the interval crosses the bound" : ""
+    })</li>`
   );
   return [{
     kind: "html",
-    html: `<p>${escapeHtml(heading)}</p><ul>${items.join("")}</ul>`,
+    html: `<p>What does not hold:</p><ul>${items.join("")}</ul>`,
   }];
 }
 
@@ -274,24 +282,26 @@ export async function writePaper(
     ...(warnings.length === 0 ? {} : { banner: warnings.join(" ") }),
     command: checked.command,
     adapter: checked.adapters.join(", ") || "no adapter",
-    provenance: {
-      preset: checked.preset,
-      ...Object.fromEntries(
-        Object.entries(checked.facts)
-          .map(([name, values]) => [name, values.join("; ")]),
-      ),
-    },
+    provenance: { preset: checked.preset },
     claims: [],
     sections: [
       {
         title: "What holds and what does not",
         blocks: [
           { kind: "table", table: tallyTable(claims) },
-          ...listHtml(claims, "does not hold", "Does not hold:"),
-          ...listHtml(claims, "holds", "Holds:"),
+          ...failingBlocks(claims),
         ],
       },
-      { title: "Experiments", blocks: [experimentsHtml(checked)] },
+      {
+        title: "What it rests on",
+        blocks: [
+          ...factTexts(checked).map((text) => ({
+            kind: "text" as const,
+            text,
+          })),
+          experimentsHtml(checked),
+        ],
+      },
       ...parts.map((part) => ({
         title: part,
         blocks: claimBlocks(claims.filter(({ section }) => section === part)),

@@ -93,11 +93,12 @@ function verdictsText(rows: readonly PaperRow[]): string {
 }
 
 /**
- * Says in a few sentences what came out, and on what.
+ * Says in a few sentences what came out: of all claims, of the first part, then
+ * of each part how many of those that were tested hold.
  *
  * @param result of a run of the paper
  */
-export function leadOf({ claims, experiments, facts }: PaperClaims): string {
+export function leadOf({ claims, experiments }: PaperClaims): string {
   const parts = [...new Set(claims.map(({ section }) => section))];
   const first = claims.filter(({ section }) => section === parts[0]);
   const failed = experiments.filter(({ state }) => state === "failed");
@@ -113,16 +114,32 @@ export function leadOf({ claims, experiments, facts }: PaperClaims): string {
         plural(doubted, "has an interval", "have intervals")
       } on both sides of the bound.`,
     parts[0] === undefined ? "" : `${parts[0]}: ${verdictsText(first)}.`,
+    ...parts.slice(1).flatMap((part) => {
+      const rows = claims.filter(({ section }) => section === part);
+      const { holds, "does not hold": fails } = tallyOf(rows);
+      return holds + fails === 0 ? [] : [
+        `${part}: ${formatNumber(holds)} of ${formatNumber(holds + fails)}.`,
+      ];
+    }),
     failed.length === 0 ? "" : `Failed: ${names(failed)}.`,
     waiting.length === 0 ? "" : `Yet to run: ${names(waiting)}.`,
-    ...Object.entries(facts).map(([name, values]) =>
-      `${name}: ${values.join("; ")}.`.replace("..", ".")
-    ),
   ].filter((part) => part !== "").join(" ");
 }
 
 function cellText(text: string): string {
   return text.replaceAll("|", "\\|").replace(/\s+/g, " ");
+}
+
+/**
+ * Says what the numbers rest on: data, recipe, seeds, protocol.
+ *
+ * @param result of a run of the paper
+ * @returns a paragraph for each
+ */
+export function factTexts({ facts }: PaperClaims): string[] {
+  return Object.entries(facts).map(([name, values]) =>
+    `${name}: ${values.map((value) => value.replace(/\.$/, "")).join("; ")}.`
+  );
 }
 
 /**
@@ -133,6 +150,7 @@ function cellText(text: string): string {
  */
 export function markdownOf(result: PaperClaims, title: string): string {
   const lines = [`## ${title}`, "", leadOf(result), ""];
+  lines.push(...factTexts(result).map((text) => `- ${text}`), "");
   const parts = [...new Set(result.claims.map(({ section }) => section))];
   for (const part of parts) {
     lines.push(
