@@ -235,6 +235,8 @@ Deno.test("experiments are one short file each, wire what rooms hold, and do not
     const text = await Deno.readTextFile(join(root, path));
     const code = text.replace(/\/\*[\s\S]*?\*\//g, "");
     const lines = text.trimEnd().split("\n").length;
+    // Claims of the paper, which no experiment reads.
+    if (path.startsWith("experiments/catalogue/")) continue;
     const isData = path === "experiments/paper.ts";
     if (lines > MOST_LINES && !isData) {
       faults.push(`${path} has ${lines} lines`);

@@ -243,6 +243,76 @@ export async function readFindings(folder: string): Promise<FindingsFile> {
   return await readChecked(join(folder, FINDINGS), why, findingsSchema);
 }
 
+function whyNeeded(found: FindingsFile): string {
+  return `, which ${FINDINGS} names; copy the whole folder, or run again: ` +
+    found.command;
+}
+
+/**
+ * Reads a table of a run.
+ *
+ * @param folder of the run
+ * @param found what it found
+ * @param name of the table
+ * @throws {Error} if the file is missing
+ * @throws {SyntaxError} if the file is no JSON
+ * @throws {TypeError} if the file has another schema
+ */
+export async function readFindingTable(
+  folder: string,
+  found: FindingsFile,
+  name: string,
+): Promise<FindingTable> {
+  const file = join(folder, found.tables[name]!);
+  const { schema: _, ...table } = await readChecked(
+    file,
+    whyNeeded(found),
+    tableSchema,
+  );
+  return table;
+}
+
+/** Tables, figures and media as pieces of a report. */
+const ITEMS = {
+  tables: async (folder: string, found: FindingsFile, name: string) => {
+    const table = await readFindingTable(folder, found, name);
+    const { title: caption, note } = table;
+    return [
+      { kind: "table", table: tableBy("title", table), caption },
+      ...(note === undefined ? [] : [{ kind: "text" as const, text: note }]),
+    ] satisfies Block[];
+  },
+  figures: async (folder: string, found: FindingsFile, name: string) => {
+    const { svg, caption } = found.figures[name]!;
+    const bytes = await readWhole(join(folder, svg), whyNeeded(found));
+    const text = new TextDecoder().decode(bytes);
+    return [{ kind: "figure", svg: text, caption }] satisfies Block[];
+  },
+  media: async (folder: string, found: FindingsFile, name: string) => {
+    const { file, ...shown } = found.media[name]!;
+    const bytes = await readWhole(join(folder, file), whyNeeded(found));
+    return [{ kind: "media", bytes, ...shown }] satisfies Block[];
+  },
+} as const;
+
+/**
+ * A table, a figure or a picture of a run as pieces of a report.
+ *
+ * @param folder of the run
+ * @param found what it found
+ * @param kind of the piece
+ * @param name of the piece; there is one
+ * @throws {Error} if its file is missing
+ */
+export function itemBlocks(
+  folder: string,
+  found: FindingsFile,
+  kind: keyof typeof ITEMS,
+  name: string,
+): Promise<Block[]> {
+  return ITEMS[kind](folder, found, name);
+}
+
 /** Facts by a longer name, lists and records as JSON. */
 function facts(
   prefix: string,
@@ -268,35 +338,18 @@ function facts(
  */
 export async function reportOf(folder: string): Promise<string> {
   const found = await readFindings(folder);
-  const why =
-    `, which ${FINDINGS} names; copy the whole folder, or run again: ` +
-    found.command;
-  const tables: Block[] = [];
-  for (const file of Object.values(found.tables)) {
-    const table = await readChecked(join(folder, file), why, tableSchema);
-    tables.push({
-      kind: "table",
-      table: tableBy("title", table),
-      caption: table.title,
-    });
-    if (table.note !== undefined) {
-      tables.push({ kind: "text", text: table.note });
+  const blocks = async (kind: keyof typeof ITEMS): Promise<Block[]> => {
+    const parts = [];
+    for (const name of Object.keys(found[kind])) {
+      parts.push(await ITEMS[kind](folder, found, name));
     }
-  }
-  const figures: Block[] = [];
-  for (const { svg, caption } of Object.values(found.figures)) {
-    const bytes = await readWhole(join(folder, svg), why);
-    figures.push({
-      kind: "figure",
-      svg: new TextDecoder().decode(bytes),
-      caption,
-    });
-  }
-  const media: Block[] = [];
-  for (const { file, ...shown } of Object.values(found.media)) {
-    const bytes = await readWhole(join(folder, file), why);
-    media.push({ kind: "media", bytes, ...shown });
-  }
+    return parts.flat();
+  };
+  const [tables, figures, media] = [
+    await blocks("tables"),
+    await blocks("figures"),
+    await blocks("media"),
+  ];
   const words = (texts: readonly string[]): Block[] =>
     texts.map((text) => ({ kind: "text", text }));
   const sections = {

@@ -29,7 +29,12 @@ export interface Progress {
 /** Seconds between two lines of a log, or where the output is no terminal. */
 const PLAIN_EVERY = 10;
 
-function duration(seconds: number): string {
+/**
+ * Writes a time as people say it: seconds, minutes, hours.
+ *
+ * @param seconds from 0
+ */
+export function duration(seconds: number): string {
   const whole = Math.round(seconds);
   return whole < 60
     ? `${whole} s`

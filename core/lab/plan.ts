@@ -1,4 +1,5 @@
 import { join } from "@std/path";
+import { costLine } from "../experiment/cost.ts";
 import type { Plan } from "../experiment/experiment.ts";
 import { type CommonFlags, UsageError } from "../experiment/flags.ts";
 import { digestFile } from "../formats/digest.ts";
@@ -34,6 +35,31 @@ async function measureSpeed(gpu: Gpu): Promise<number> {
   for (let i = 0; i < 8; i++) matmul(a, a);
   await gpu.sync();
   return 8 * 2 * n ** 3 / ((performance.now() - start) / 1000);
+}
+
+/** Bytes of a pixel in a file of the embedded world: 9.6 kB by frame of 64 x 64. */
+const PIXEL_BYTES = 2.4;
+
+/** About what a run leaves on disk: frames, latents, weights and futures. */
+function diskOf(
+  params: LabParams,
+  windows: { readonly train: number; readonly test: number },
+  made: {
+    readonly models: number;
+    readonly sampled: number;
+    readonly isDrawn: boolean;
+  },
+): number {
+  const { size, dim, blocks, horizon, trainScenes, testScenes } = params;
+  const latent = LATENT.channels * (size / LATENT.factor) ** 2;
+  const frames = made.isDrawn
+    ? (trainScenes + testScenes) * WORLD_KEYFRAMES
+    : windows.train + windows.test;
+  const weights = 18 * dim * dim * (blocks + 1);
+  return (made.isDrawn ? frames * PIXEL_BYTES * size * size : 0) +
+    2 * frames * latent + // f16
+    2 * 4 * made.models * weights + // last and averaged
+    4 * (made.sampled + windows.test) * horizon * latent;
 }
 
 async function digestsOf(
@@ -196,6 +222,15 @@ export async function planLab(
     `  memory    about ${
       (bytes / 2 ** 20).toFixed(0)
     } MiB for a training step of ${params.batch} windows`,
+    costLine({
+      seconds: (training + sampling) / (0.4 * speed),
+      memoryBytes: bytes,
+      diskBytes: diskOf(params, windows, {
+        models: trainings * times,
+        sampled: sampled * times,
+        isDrawn: flags.data === undefined,
+      }),
+    }),
     ...(missing.length > 0
       ? ["", "Missing:", ...missing.map((line) => `  ${line}`)]
       : []),

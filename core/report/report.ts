@@ -13,11 +13,13 @@ export interface Claim {
   /** The sentence. */
   readonly text: string;
   /** What became of it. */
-  readonly verdict: Verdict;
+  readonly verdict: Verdict | "not testable here";
   /** What it rests on and what was required: prose, or values by name. */
   readonly evidence: string | Readonly<Record<string, string>>;
   /** A few words on why the verdict is less than sure. */
   readonly doubt?: string;
+  /** Where more is said of it: an address from the report's folder, its text. */
+  readonly link?: { readonly href: string; readonly text: string };
 }
 
 /** A piece of a section. */
@@ -62,6 +64,12 @@ export type Block =
     readonly caption: string;
     /** Names of the equal rows and columns it consists of. */
     readonly labels?: ContactLabels;
+  }
+  | {
+    /** Claims of a part of the whole. */
+    readonly kind: "claims";
+    /** These claims. */
+    readonly claims: readonly Claim[];
   }
   | {
     /** A fragment, placed in the page as it is. */
@@ -113,10 +121,13 @@ export interface Report {
 }
 
 /** Class and sign of each verdict: colour is never the only difference. */
-const VERDICTS: Readonly<Record<Verdict, readonly [string, string]>> = {
+const VERDICTS: Readonly<
+  Record<Claim["verdict"], readonly [string, string]>
+> = {
   "holds": ["holds", "\u2713"],
   "does not hold": ["fails", "\u2717"],
   "not tested": ["open", "\u2013"],
+  "not testable here": ["open", "\u2205"],
 };
 
 /** Nothing is fetched and nothing is run, whatever a fragment holds. */
@@ -131,6 +142,26 @@ function evidenceHtml(evidence: Claim["evidence"]): string {
     `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`
   );
   return `<dl class="evidence">${pairs.join("")}</dl>`;
+}
+
+function claimList(claims: readonly Claim[]): string {
+  const items = claims.map(({ id, text, verdict, evidence, doubt, link }) => {
+    const [kind, sign] = VERDICTS[verdict];
+    return `<li class="${kind}" id="claim-${escapeHtml(id)}">` +
+      `<span class="badge">${sign} ${verdict}</span>` +
+      (doubt === undefined
+        ? ""
+        : `<span class="badge doubt">${escapeHtml(doubt)}</span>`) +
+      `<span class="id">${escapeHtml(id)}</span>` +
+      `<p class="text">${escapeHtml(text)}</p>${evidenceHtml(evidence)}` +
+      (link === undefined
+        ? ""
+        : `<p class="evidence"><a href="${escapeHtml(link.href)}">${
+          escapeHtml(link.text)
+        }</a></p>`) +
+      `</li>`;
+  });
+  return `<ul class="claims">\n${items.join("\n")}\n</ul>`;
 }
 
 function claimsHtml(claims: readonly Claim[]): string {
@@ -148,18 +179,8 @@ function claimsHtml(claims: readonly Claim[]): string {
   }, ${failed} ${failed === 1 ? "does" : "do"} not hold, ${open} not tested${
     doubted === 0 ? "" : `; ${doubted} in doubt`
   }.`;
-  const items = claims.map(({ id, text, verdict, evidence, doubt }) => {
-    const [kind, sign] = VERDICTS[verdict];
-    return `<li class="${kind}" id="claim-${escapeHtml(id)}">` +
-      `<span class="badge">${sign} ${verdict}</span>` +
-      (doubt === undefined
-        ? ""
-        : `<span class="badge doubt">${escapeHtml(doubt)}</span>`) +
-      `<span class="id">${escapeHtml(id)}</span>` +
-      `<p class="text">${escapeHtml(text)}</p>${evidenceHtml(evidence)}</li>`;
-  });
   return `<section><h2>Claims</h2><p class="tally">${tally}</p>` +
-    `<ul class="claims">\n${items.join("\n")}\n</ul></section>`;
+    `${claimList(claims)}</section>`;
 }
 
 function figureHtml(content: string, caption: string | undefined): string {
@@ -211,6 +232,8 @@ function blockHtml(block: Block): string {
         `<div class="scroll" tabindex="0">${block.svg}</div>`,
         block.caption,
       );
+    case "claims":
+      return claimList(block.claims);
     case "html":
       return figureHtml(block.html, block.caption);
     case "media":
@@ -280,7 +303,11 @@ function formatPlain(value: number): string {
  * @throws {TypeError} if a table row has a key that is no column
  */
 export function renderReport(report: Report): string {
-  const ids = report.claims.map(({ id }) => id);
+  const ids = [
+    ...report.claims,
+    ...report.sections.flatMap(({ blocks }) => blocks)
+      .flatMap((block) => block.kind === "claims" ? block.claims : []),
+  ].map(({ id }) => id);
   const twice = ids.find((id, index) => ids.indexOf(id) !== index);
   if (twice !== undefined) {
     throw new RangeError(
