@@ -233,7 +233,9 @@ export async function readLimits(call: Call): Promise<Limits> {
   const answer = await call("scontrol", ["show", "config"]);
   if (answer.code !== 0) {
     throw new Error(
-      `Cannot read Slurm's limits: scontrol show config ended with ${answer.code}: ${answer.stderr.trim()}`,
+      `Cannot read Slurm's limits: scontrol show config ended with ${answer.code}: ${
+        answer.stderr.trim().replace(/\s+/g, " ")
+      }`,
     );
   }
   const field = (name: string, otherwise: number) =>
