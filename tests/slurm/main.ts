@@ -59,7 +59,7 @@ const minutes = () => ((performance.now() - began) / 60_000).toFixed(1);
 async function until(
   what: string,
   isSo: () => Promise<boolean>,
-  seconds = 600,
+  seconds = 1200,
 ): Promise<void> {
   const end = performance.now() + seconds * 1000;
   while (!await isSo()) {
