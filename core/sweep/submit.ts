@@ -37,21 +37,20 @@ export interface Chunk {
 
 /**
  * Splits rows into arrays: MaxArraySize bounds the index of a task, not their
- * number, so an array spans fewer than that many rows of the grid.
+ * number, so an array spans at most that many rows of the grid.
  *
  * @param rows numbers of rows, rising
  * @param limits of the cluster
  */
 export function splitRows(rows: readonly number[], limits: Limits): Chunk[] {
-  // The report's job counts, too.
-  const most = Math.max(
-    1,
-    Math.min(limits.maxArraySize, limits.maxJobCount - 1),
-  );
+  const { maxArraySize, maxJobCount } = limits;
   const chunks: { offset: number; rows: number[] }[] = [];
   for (const row of rows) {
     const last = chunks.at(-1);
-    if (last !== undefined && row - last.offset < most) last.rows.push(row);
+    const fits = last !== undefined && row - last.offset < maxArraySize &&
+      // The report's job counts, too.
+      last.rows.length < maxJobCount - 1;
+    if (fits) last.rows.push(row);
     else chunks.push({ offset: row, rows: [row] });
   }
   return chunks;

@@ -174,7 +174,12 @@ export async function runRow(
   await waitForRuns(await folder.runsOf(row, plan.task), interrupt);
   const { code, last } = await runOrdinary(
     plan.task,
-    [...row.args, "--out", folder.rowFolder(row), "--cache", plan.cache],
+    [
+      ...row.args,
+      ...["--out", folder.rowFolder(row), "--cache", plan.cache],
+      // Sources may have been mended since; what was made stays in the cache.
+      ...(before?.state === "failed" ? ["--fresh"] : []),
+    ],
     { launch, write: options.write, interrupt, isCancelled },
   );
   const isThere = await folder.finishedRun(row, plan.task) !== undefined;
