@@ -6,7 +6,7 @@
 
 import { join } from "@std/path";
 import { openDevice } from "../experiment/device.ts";
-import type { InterruptState } from "../experiment/interrupt.ts";
+import { Interrupted, type InterruptState } from "../experiment/interrupt.ts";
 import { Lock } from "../experiment/lock.ts";
 import type { RowStatus, SweepFolder, SweepPlan } from "./folder.ts";
 import { nameOf, type Row } from "./grid.ts";
@@ -162,73 +162,87 @@ export async function runRow(
     await keep({ state: "refused", reason });
     return REFUSED;
   }
-  const { isSoftware, ...facts } = here;
-  if (isSoftware && !plan.allowSoftware) {
-    const reason =
-      `Cannot run row ${row.row} on ${here.adapter}, a software adapter: it would take days where a GPU takes hours; mend the node's driver, or allow it by --allow-software`;
-    say(reason);
-    await keep({ ...facts, state: "refused", reason });
-    return REFUSED;
+  try {
+    return await compute(here);
+  } catch (error) {
+    const isStopped = error instanceof Interrupted;
+    await keep(
+      isStopped
+        ? { state: "interrupted" }
+        : { state: "failed", exit: 1, reason: (error as Error).message },
+    );
+    throw error;
   }
-  await keep(facts);
-  await waitForRuns(await folder.runsOf(row, plan.task), interrupt);
-  const { code, last } = await runOrdinary(
-    plan.task,
-    [
-      ...row.args,
-      ...["--out", folder.rowFolder(row), "--cache", plan.cache],
-      // Sources may have been mended since; what was made stays in the cache.
-      ...(before?.state === "failed" ? ["--fresh"] : []),
-    ],
-    { launch, write: options.write, interrupt, isCancelled },
-  );
-  const isThere = await folder.finishedRun(row, plan.task) !== undefined;
-  if (code === 0 && isThere) {
-    await keep({ state: "finished", exit: 0 });
-    return 0;
-  }
-  if (await isCancelled()) {
+
+  async function compute(here: Node) {
+    const { isSoftware, ...facts } = here;
+    if (isSoftware && !plan.allowSoftware) {
+      const reason =
+        `Cannot run row ${row.row} on ${here.adapter}, a software adapter: it would take days where a GPU takes hours; mend the node's driver, or allow it by --allow-software`;
+      say(reason);
+      await keep({ ...facts, state: "refused", reason });
+      return REFUSED;
+    }
+    await keep(facts);
+    await waitForRuns(await folder.runsOf(row, plan.task), interrupt);
+    const { code, last } = await runOrdinary(
+      plan.task,
+      [
+        ...row.args,
+        ...["--out", folder.rowFolder(row), "--cache", plan.cache],
+        // Sources may have been mended since; what was made stays in the cache.
+        ...(before?.state === "failed" ? ["--fresh"] : []),
+      ],
+      { launch, write: options.write, interrupt, isCancelled },
+    );
+    const isThere = await folder.finishedRun(row, plan.task) !== undefined;
+    if (code === 0 && isThere) {
+      await keep({ state: "finished", exit: 0 });
+      return 0;
+    }
+    if (await isCancelled()) {
+      await keep({
+        state: "cancelled",
+        exit: code,
+        reason: "the sweep was cancelled",
+      });
+      return STOPPED;
+    }
+    if (!interrupt.requested) {
+      await keep({
+        state: "failed",
+        exit: code,
+        reason: code === 0 ? "it left no report" : last,
+      });
+      return 1;
+    }
+    if (job === undefined || !await isAllowed(call, job)) {
+      await keep({ state: "interrupted", exit: code });
+      return STOPPED;
+    }
+    if (status.requeues >= plan.requeues) {
+      await keep({
+        state: "timeout",
+        exit: code,
+        reason:
+          `put back ${status.requeues} times, the most that --requeues allows`,
+      });
+      return STOPPED;
+    }
     await keep({
-      state: "cancelled",
+      state: "requeued",
       exit: code,
-      reason: "the sweep was cancelled",
+      requeues: status.requeues + 1,
     });
+    say(`Row ${row.row} goes on later: ${job} is put back`);
+    const refusal = await requeue(call, job);
+    if (refusal !== undefined) {
+      await keep({
+        state: "timeout",
+        requeues: status.requeues - 1,
+        reason: `could not be put back: ${refusal}`,
+      });
+    }
     return STOPPED;
   }
-  if (!interrupt.requested) {
-    await keep({
-      state: "failed",
-      exit: code,
-      reason: code === 0 ? "it left no report" : last,
-    });
-    return 1;
-  }
-  if (job === undefined || !await isAllowed(call, job)) {
-    await keep({ state: "interrupted", exit: code });
-    return STOPPED;
-  }
-  if (status.requeues >= plan.requeues) {
-    await keep({
-      state: "timeout",
-      exit: code,
-      reason:
-        `put back ${status.requeues} times, the most that --requeues allows`,
-    });
-    return STOPPED;
-  }
-  await keep({
-    state: "requeued",
-    exit: code,
-    requeues: status.requeues + 1,
-  });
-  say(`Row ${row.row} goes on later: ${job} is put back`);
-  const refusal = await requeue(call, job);
-  if (refusal !== undefined) {
-    await keep({
-      state: "timeout",
-      requeues: status.requeues - 1,
-      reason: `could not be put back: ${refusal}`,
-    });
-  }
-  return STOPPED;
 }

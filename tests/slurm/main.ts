@@ -135,7 +135,7 @@ await until("row 2 computes", () => computes(2));
 // What a preemption does.
 await call("scontrol", "requeue", `${array}_2`);
 await until("row 3 computes", () => computes(3));
-await call("scancel", "--signal=KILL", "--full", `${rest}_0`);
+await call("scancel", "--signal=KILL", "--batch", `${rest}_0`);
 
 const page = folder.file("report.html");
 const isThere = (path: string) => Deno.stat(path).then(() => true, () => false);
@@ -143,7 +143,10 @@ await until("the first report", () => isThere(page));
 const first = await states();
 console.log(first.text);
 assertEquals(first.states.slice(0, 3), ["finished", "failed", "finished"]);
-assert(["failed", "missing"].includes(first.states[3]!), first.text);
+assert(
+  ["failed", "missing", "cancelled"].includes(first.states[3]!),
+  first.text,
+);
 const told = (await folder.status(plan.rows[0]!))!;
 assertEquals([told.attempts, told.requeues], [2, 1]);
 assertEquals((await folder.status(plan.rows[2]!))!.attempts, 2);
