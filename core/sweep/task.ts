@@ -92,6 +92,127 @@ async function isAllowed(call: Call, job: string): Promise<boolean> {
 const REFUSED = 3;
 const STOPPED = 143;
 
+/** A row whose lock is held, and its state on disk. */
+class HeldRow {
+  readonly folder: SweepFolder;
+  readonly plan: SweepPlan;
+  readonly row: Row;
+  readonly options: TaskOptions;
+  /** State before this try. */
+  readonly before: RowStatus | undefined;
+  status: RowStatus;
+  readonly #started = performance.now();
+
+  constructor(
+    folder: SweepFolder,
+    plan: SweepPlan,
+    row: Row,
+    options: TaskOptions,
+    before: RowStatus | undefined,
+  ) {
+    this.folder = folder;
+    this.plan = plan;
+    this.row = row;
+    this.options = options;
+    this.before = before;
+    const { job, node } = options;
+    this.status = {
+      row: row.row,
+      digest: row.digest,
+      state: "running",
+      deno: Deno.version.deno,
+      ...(node === undefined ? {} : { node }),
+      ...(job === undefined ? {} : { job }),
+      attempts: 1 + (before?.attempts ?? 0),
+      requeues: before?.job === job ? before?.requeues ?? 0 : 0,
+      begun: before?.begun ?? new Date().toISOString(),
+      written: "",
+      seconds: 0,
+    };
+  }
+
+  /** Writes a line into the log. */
+  say(line: string): void {
+    this.options.write(new TextEncoder().encode(line + "\n"));
+  }
+
+  /** Writes the state, with what changed. */
+  async keep(change: Partial<RowStatus>): Promise<void> {
+    const spent = Math.round(performance.now() - this.#started) / 1000;
+    this.status = {
+      ...this.status,
+      ...change,
+      written: new Date().toISOString(),
+      seconds: (this.before?.seconds ?? 0) + spent,
+    };
+    await this.folder.setStatus(this.row, this.status);
+  }
+
+  /** Writes that the row was refused, and why. */
+  async refuse(reason: string, facts: Partial<RowStatus> = {}) {
+    this.say(reason);
+    await this.keep({ ...facts, state: "refused", reason });
+    return REFUSED;
+  }
+}
+
+/** Runs the ordinary command of a row; gives the exit status of its task. */
+async function compute(held: HeldRow): Promise<number> {
+  const { folder, plan, row, options, before } = held;
+  const { write, interrupt, launch } = options;
+  await waitForRuns(await folder.runsOf(row, plan.task), interrupt);
+  const isCancelled = () => folder.isCancelled();
+  const { code, last } = await runOrdinary(
+    plan.task,
+    [
+      ...row.args,
+      ...["--out", folder.rowFolder(row), "--cache", plan.cache],
+      // Sources may have been mended since; what was made stays in the cache.
+      ...(before?.state === "failed" ? ["--fresh"] : []),
+    ],
+    { launch, write, interrupt, isCancelled },
+  );
+  const isThere = await folder.finishedRun(row, plan.task) !== undefined;
+  if (code === 0 && isThere) {
+    await held.keep({ state: "finished", exit: 0 });
+    return 0;
+  }
+  if (await isCancelled()) {
+    const reason = "the sweep was cancelled";
+    await held.keep({ state: "cancelled", exit: code, reason });
+    return STOPPED;
+  }
+  if (interrupt.requested) {
+    await putBack(held, code);
+    return STOPPED;
+  }
+  const reason = code === 0 ? "it left no report" : last;
+  await held.keep({ state: "failed", exit: code, reason });
+  return 1;
+}
+
+/** Puts a task that was told to stop back into the queue, if it may go on. */
+async function putBack(held: HeldRow, exit: number): Promise<void> {
+  const { plan, row, options: { job, call }, status: { requeues } } = held;
+  if (job === undefined || !await isAllowed(call, job)) {
+    await held.keep({ state: "interrupted", exit });
+    return;
+  }
+  if (requeues >= plan.requeues) {
+    const reason =
+      `put back ${requeues} times, the most that --requeues allows`;
+    await held.keep({ state: "timeout", exit, reason });
+    return;
+  }
+  // Written before: Slurm ends this process when it puts the task back.
+  await held.keep({ state: "requeued", exit, requeues: requeues + 1 });
+  held.say(`Row ${row.row} goes on later: ${job} is put back`);
+  const refusal = await requeue(call, job);
+  if (refusal === undefined) return;
+  const reason = `could not be put back: ${refusal}`;
+  await held.keep({ state: "timeout", requeues, reason });
+}
+
 /**
  * Runs the task of a row, unless it is finished. A second task of the same row
  * waits for the first. Told to stop ahead of its limit, a task of Slurm lets
@@ -110,9 +231,8 @@ export async function runRow(
   row: Row,
   options: TaskOptions,
 ): Promise<number> {
-  const { job, node, interrupt, call, launch } = options;
-  const say = (line: string) =>
-    options.write(new TextEncoder().encode(line + "\n"));
+  const { interrupt, write } = options;
+  const say = (line: string) => write(new TextEncoder().encode(line + "\n"));
   await Deno.mkdir(folder.rowFolder(row), { recursive: true });
   using _ = await Lock.take(folder.lockOf(row), {
     interrupt,
@@ -123,126 +243,36 @@ export async function runRow(
     say(`Row ${row.row} (${nameOf(row)}) was finished before`);
     return 0;
   }
-  const started = performance.now();
-  let status: RowStatus = {
-    row: row.row,
-    digest: row.digest,
-    state: "running",
-    deno: Deno.version.deno,
-    ...(node === undefined ? {} : { node }),
-    ...(job === undefined ? {} : { job }),
-    attempts: 1 + (before?.attempts ?? 0),
-    requeues: before?.job === job ? before?.requeues ?? 0 : 0,
-    begun: before?.begun ?? new Date().toISOString(),
-    written: "",
-    seconds: 0,
-  };
-  const keep = async (change: Partial<RowStatus>) => {
-    const spent = Math.round(performance.now() - started) / 1000;
-    status = {
-      ...status,
-      ...change,
-      written: new Date().toISOString(),
-      seconds: (before?.seconds ?? 0) + spent,
-    };
-    await folder.setStatus(row, status);
-  };
-  const isCancelled = () => folder.isCancelled();
-  if (await isCancelled()) {
-    await keep({ state: "cancelled", reason: "the sweep was cancelled" });
+  const held = new HeldRow(folder, plan, row, options, before);
+  if (await folder.isCancelled()) {
+    const reason = "the sweep was cancelled";
+    await held.keep({ state: "cancelled", reason });
     return STOPPED;
   }
-  await keep({});
-  let here: Node;
+  await held.keep({});
+  let node: Node;
   try {
-    here = await options.look();
+    node = await options.look();
+  } catch (error) {
+    return await held.refuse((error as Error).message);
+  }
+  const { isSoftware, ...facts } = node;
+  if (isSoftware && !plan.allowSoftware) {
+    return await held.refuse(
+      `Cannot run row ${row.row} on ${node.adapter}, a software adapter: it would take days where a GPU takes hours; mend the node's driver, or allow it by --allow-software`,
+      facts,
+    );
+  }
+  await held.keep(facts);
+  try {
+    return await compute(held);
   } catch (error) {
     const reason = (error as Error).message;
-    say(reason);
-    await keep({ state: "refused", reason });
-    return REFUSED;
-  }
-  try {
-    return await compute(here);
-  } catch (error) {
-    const isStopped = error instanceof Interrupted;
-    await keep(
-      isStopped
+    await held.keep(
+      error instanceof Interrupted
         ? { state: "interrupted" }
-        : { state: "failed", exit: 1, reason: (error as Error).message },
+        : { state: "failed", exit: 1, reason },
     );
     throw error;
-  }
-
-  async function compute(here: Node) {
-    const { isSoftware, ...facts } = here;
-    if (isSoftware && !plan.allowSoftware) {
-      const reason =
-        `Cannot run row ${row.row} on ${here.adapter}, a software adapter: it would take days where a GPU takes hours; mend the node's driver, or allow it by --allow-software`;
-      say(reason);
-      await keep({ ...facts, state: "refused", reason });
-      return REFUSED;
-    }
-    await keep(facts);
-    await waitForRuns(await folder.runsOf(row, plan.task), interrupt);
-    const { code, last } = await runOrdinary(
-      plan.task,
-      [
-        ...row.args,
-        ...["--out", folder.rowFolder(row), "--cache", plan.cache],
-        // Sources may have been mended since; what was made stays in the cache.
-        ...(before?.state === "failed" ? ["--fresh"] : []),
-      ],
-      { launch, write: options.write, interrupt, isCancelled },
-    );
-    const isThere = await folder.finishedRun(row, plan.task) !== undefined;
-    if (code === 0 && isThere) {
-      await keep({ state: "finished", exit: 0 });
-      return 0;
-    }
-    if (await isCancelled()) {
-      await keep({
-        state: "cancelled",
-        exit: code,
-        reason: "the sweep was cancelled",
-      });
-      return STOPPED;
-    }
-    if (!interrupt.requested) {
-      await keep({
-        state: "failed",
-        exit: code,
-        reason: code === 0 ? "it left no report" : last,
-      });
-      return 1;
-    }
-    if (job === undefined || !await isAllowed(call, job)) {
-      await keep({ state: "interrupted", exit: code });
-      return STOPPED;
-    }
-    if (status.requeues >= plan.requeues) {
-      await keep({
-        state: "timeout",
-        exit: code,
-        reason:
-          `put back ${status.requeues} times, the most that --requeues allows`,
-      });
-      return STOPPED;
-    }
-    await keep({
-      state: "requeued",
-      exit: code,
-      requeues: status.requeues + 1,
-    });
-    say(`Row ${row.row} goes on later: ${job} is put back`);
-    const refusal = await requeue(call, job);
-    if (refusal !== undefined) {
-      await keep({
-        state: "timeout",
-        requeues: status.requeues - 1,
-        reason: `could not be put back: ${refusal}`,
-      });
-    }
-    return STOPPED;
   }
 }

@@ -422,7 +422,12 @@ async function cancel(args: readonly string[]): Promise<number> {
 
 const Retry = z.strictObject({
   _: z.tuple(
-    [name, z.enum(["failed", "timeout", "missing"])],
+    [
+      name,
+      z.enum(["failed", "timeout", "missing"], {
+        error: "it needs the name of a sweep, then failed, timeout or missing",
+      }),
+    ],
     "it needs the name of a sweep, then failed, timeout or missing",
   ),
   ...shared,
