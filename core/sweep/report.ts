@@ -40,10 +40,16 @@ async function resultOf(
     : undefined;
   if (run === undefined) {
     const words = state === "finished" ? "its run was removed" : state;
-    return { row, state: reason === "" ? words : `${words}, ${reason}` };
+    return { row, state: words, reason };
   }
   const found = await readFindings(run);
-  return { row, state, found, tables: await readTables(run, found.tables) };
+  return {
+    row,
+    state,
+    reason,
+    found,
+    tables: await readTables(run, found.tables),
+  };
 }
 
 /** Runs the ordinary command over the finished seeds of every group. */

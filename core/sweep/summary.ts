@@ -26,8 +26,10 @@ export const SEEDS = "seeds";
 export interface RowResult {
   /** The row. */
   readonly row: Row;
-  /** What became of it, in a few words. */
+  /** What became of it, in a word. */
   readonly state: string;
+  /** Why, in a few words; empty where there is nothing to say. */
+  readonly reason: string;
   /** What it found, unless it is missing. */
   readonly found?: FindingsFile;
   /** Its tables by name. */
@@ -51,10 +53,19 @@ export function groupRows(rows: readonly RowResult[]): Group[] {
   return [...groups].map(([name, rows]) => ({ name, rows }));
 }
 
-/** Names the rows of a group that are missing, with what became of them. */
-export function missingOf({ rows }: Pick<Group, "rows">): string[] {
-  return rows.filter(({ found }) => found === undefined)
-    .map(({ row, state }) => `row ${row.row} (${nameOf(row)}): ${state}`);
+/** The rows of a group that are missing. */
+export function missingOf({ rows }: Pick<Group, "rows">): RowResult[] {
+  return rows.filter(({ found }) => found === undefined);
+}
+
+/** Names a missing row and what became of it. */
+function missingText({ row, state }: RowResult): string {
+  return `row ${row.row} (${nameOf(row)}): ${state}`;
+}
+
+/** The same, with the reason. */
+function reasonText(one: RowResult): string {
+  return missingText(one) + (one.reason === "" ? "" : `, ${one.reason}`);
 }
 
 /** Mean of some numbers; null if one of them is not finite. */
@@ -129,7 +140,9 @@ function joinClaim(
     ? claims.length < seeds
       ? [`Of ${seeds} seeds, ${claims.length} have this claim.`]
       : []
-    : [`Missing, so not averaged over: ${missing.join("; ")}.`];
+    : [
+      `Missing, so not averaged over: ${missing.map(missingText).join("; ")}.`,
+    ];
   const note = [
     ...lacking,
     ...(seeds === 1 || value === null ? [] : [
@@ -332,10 +345,14 @@ export function summarize(
     lead: `${done} of ${rows.length} rows are finished: ${
       plan.axes.map(({ name, values }) => `${name} ${values.join(", ")}`)
         .join("; ")
-    }.${missing.length === 0 ? "" : ` Missing: ${missing.join("; ")}.`}`,
+    }.${
+      missing.length === 0
+        ? ""
+        : ` Missing: ${missing.map(missingText).join("; ")}.`
+    }`,
     claims,
     tables: { "sweep-rows": rowTable(plan, rows), ...tables },
     figures: claimFigures(groups) ?? {},
-    warnings: missing.map((one) => `Missing is ${one}.`),
+    warnings: missing.map((one) => `Missing is ${reasonText(one)}.`),
   };
 }
