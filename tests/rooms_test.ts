@@ -21,6 +21,7 @@ const ROWS: readonly (readonly string[])[] = [
   ["core/training"],
   ["core/experiment"],
   ["core/lab"],
+  ["core/sweep"],
   ["experiments"],
   ["mod.ts"],
 ];

@@ -63,6 +63,8 @@ export interface ExperimentContext<P> extends StageContext<P> {
 export interface Plan {
   /** Printed for `--dry-run`. */
   readonly text: string;
+  /** Seconds of training and sampling on this adapter, where they are known. */
+  readonly seconds?: number;
   /** Lines that a run begins with. */
   readonly notes: readonly string[];
   /** Gives what changes the result beside the parameters, such as digests. */

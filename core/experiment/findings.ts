@@ -168,8 +168,8 @@ const facts = {
     /** What it was spent on. */
     note: text.exactOptional(),
   })).default([]),
-  /** How long the run took in all. */
-  seconds: z.number().nonnegative(),
+  /** How long the run took in all; absent where it is that of other runs. */
+  seconds: z.number().nonnegative().exactOptional(),
 };
 
 /** The content of findings.json. */

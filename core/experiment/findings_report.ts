@@ -383,7 +383,7 @@ export async function reportOf(folder: string): Promise<string> {
       experiment: found.experiment,
       preset: found.preset,
       seeds: found.seeds.join(", ") || "none",
-      seconds: found.seconds,
+      ...(found.seconds === undefined ? {} : { seconds: found.seconds }),
       ...facts("dataset", found.dataset),
       ...facts("parameter", found.params),
       artifacts: found.artifacts.join(", ") || "none",

@@ -237,6 +237,7 @@ export async function planLab(
   ].join("\n");
   return {
     text,
+    seconds: (training + sampling) / (0.4 * speed),
     notes: flags.data === undefined ? notes : [scenes, ...notes],
     inputs: async () => ({ ...await digestsOf(flags.files), data: digest }),
   };

@@ -1,0 +1,530 @@
+/**
+ * Runs an experiment over a grid of parameters, on this machine or on Slurm.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { joinValues } from "../../core/experiment/arguments.ts";
+import { parseCommand, runCommand } from "../../core/experiment/command.ts";
+import { openDevice } from "../../core/experiment/device.ts";
+import type { AnyExperiment } from "../../core/experiment/experiment.ts";
+import { parseFlags, UsageError } from "../../core/experiment/flags.ts";
+import { Interrupt } from "../../core/experiment/interrupt.ts";
+import { quoted } from "../../core/experiment/permissions.ts";
+import { digestFile } from "../../core/formats/digest.ts";
+import { SweepFolder, type SweepPlan } from "../../core/sweep/folder.ts";
+import * as grid from "../../core/sweep/grid.ts";
+import { runLocal } from "../../core/sweep/local.ts";
+import { launchTask } from "../../core/sweep/ordinary.ts";
+import { writeSweepReport } from "../../core/sweep/report.ts";
+import { callSlurm, readLimits } from "../../core/sweep/slurm.ts";
+import { RETRIED, type RowState, rowStates } from "../../core/sweep/states.ts";
+import * as submit from "../../core/sweep/submit.ts";
+import { lookAtNode, runRow } from "../../core/sweep/task.ts";
+
+const HELP = `sweep: an experiment over a grid of parameters, here or on Slurm
+
+  sweep exp:NAME --over seeds=0,1,2 --over recipe=paper,visible [EXPERIMENT'S FLAGS]
+  sweep status NAME                         what became of each row
+  sweep retry NAME failed|timeout|missing   rows of that kind once more
+  sweep cancel NAME                         stop what runs or waits
+  sweep report NAME                         write the report of what is there
+
+  --over NAME=A,B   a parameter and its values, a row each; several are crossed
+  --name NAME       name of the sweep (made from experiment, preset and grid)
+  --local K         here, K rows at a time (1)
+  --slurm           as job arrays, then a job that writes the report
+  --throttle N      on Slurm: most rows at a time
+  --time T          on Slurm: limit of a row, as sbatch takes it
+  --memory M        on Slurm: memory of a row, as sbatch takes it
+  --partition P     on Slurm: partition
+  --gres G          on Slurm: generic resources, such as gpu:1
+  --signal S        on Slurm: seconds before the limit at which a row keeps a
+                    checkpoint and is put back (120)
+  --requeues N      on Slurm: how often a row may be put back (10)
+  --allow-software  compute on a software adapter, where a node has no other
+  --out DIR         folder of runs; the sweep's is DIR/sweeps/NAME (runs)
+  --cache DIR       folder of what is made once for all runs (data)
+  --dry-run         print grid, script, limits and hours; touch nothing
+
+The same command goes on where it stopped. It ends with 1 if a row is missing.`;
+
+const text = z.string().min(1);
+const count = z.coerce.number("it needs an integer").int("it needs an integer");
+const name = z.string().regex(
+  /^[A-Za-z0-9][\w.-]*$/,
+  "it needs letters, digits, _, . and -",
+);
+
+const shared = {
+  out: text.default("runs"),
+  cache: text.default("data"),
+};
+const slurm = {
+  throttle: count.min(1, "it needs at least 1").optional(),
+  time: text.optional(),
+  memory: text.optional(),
+  partition: text.optional(),
+  gres: text.optional(),
+  signal: count.min(1, "it needs at least 1").default(120),
+};
+
+const SweepOptions = z.strictObject({
+  _: z.tuple(
+    [text],
+    "it needs the name of an experiment, such as exp:frontier",
+  ),
+  ...shared,
+  ...slurm,
+  name: name.optional(),
+  local: count.min(1, "it needs at least 1").optional(),
+  slurm: z.boolean().default(false),
+  requeues: count.min(0, "it needs at least 0").default(10),
+  allowSoftware: z.boolean().default(false),
+  dryRun: z.boolean().default(false),
+});
+type SweepOptions = z.infer<typeof SweepOptions>;
+const SWITCHES = ["slurm", "allowSoftware", "dryRun"];
+
+const VERBS = ["status", "retry", "cancel", "report", "task"] as const;
+
+/** Flags of a sweep that take a value, without dashes. */
+const VALUED = [
+  ...Object.keys(SweepOptions.shape).filter((field) =>
+    field !== "_" && !SWITCHES.includes(field)
+  ),
+  "over",
+];
+
+/** Divides a command line into words of the sweep and of the experiment. */
+function divide(args: readonly string[]) {
+  const own: string[] = [];
+  const over: string[] = [];
+  const experiment: string[] = [];
+  for (const word of joinValues(args, VALUED)) {
+    const flag = /^--([^=]+)/.exec(word)?.[1];
+    if (flag === "over") over.push(word.replace(/^--over=?/, ""));
+    else if (
+      flag !== undefined &&
+      [...VALUED, "slurm", "allow-software", "dry-run"].includes(flag)
+    ) own.push(word);
+    else experiment.push(word);
+  }
+  const [task = "", ...words] = experiment;
+  return { own, over, task, words };
+}
+
+async function loadExperiment(task: string): Promise<AnyExperiment> {
+  const [, name] = /^exp:([a-z][a-z0-9_-]*)$/.exec(task) ?? [];
+  const url = new URL(`../${name}.ts`, import.meta.url);
+  const isThere = name !== undefined &&
+    await Deno.stat(url).then(() => true, () => false);
+  if (!isThere) {
+    throw new UsageError(
+      `Cannot sweep over "${task}": it needs an experiment first, such as exp:frontier`,
+    );
+  }
+  const module: Record<string, AnyExperiment> = await import(url.href);
+  const found = Object.values(module).find((one) => one?.name === name);
+  if (found !== undefined) return found;
+  throw new UsageError(`Cannot sweep over ${task}: ${url.pathname} has none`);
+}
+
+const parse = (experiment: AnyExperiment, args: readonly string[]) =>
+  parseFlags<Record<string, unknown>>(
+    experiment.params,
+    experiment.presets,
+    experiment.files,
+    args,
+  );
+
+/** Makes the plan of a sweep from its command line. */
+async function planOf(
+  experiment: AnyExperiment,
+  { over, task, words }: ReturnType<typeof divide>,
+  options: SweepOptions,
+): Promise<SweepPlan> {
+  const axes = over.map(grid.parseAxis);
+  const { flags } = parse(experiment, words);
+  if (flags.fresh || flags.help) {
+    throw new UsageError(
+      "Cannot sweep with --fresh or --help: choose another --name to start over, and see the help of the experiment by itself",
+    );
+  }
+  const digests: Record<string, string> = {};
+  const rows = grid.crossAxes(axes, words, (args) => {
+    const { params, flags: { preset, data = "", files } } = parse(
+      experiment,
+      args,
+    );
+    for (const path of Object.values(files)) digests[path] = "";
+    return { task, preset, params, data, files };
+  });
+  // Refuses, before any row waits for hours, a file that is not there.
+  for (const path of Object.keys(digests)) await digestFile(path);
+  const digest = grid.digestGrid(task, rows);
+  const command = [
+    ...["./run", "sweep", task],
+    ...over.map((axis) => `--over ${quoted(axis)}`),
+    ...words.map(quoted),
+  ].join(" ");
+  return {
+    name: options.name ??
+      `${experiment.name}-${flags.preset}-${digest.slice(0, 8)}`,
+    task,
+    preset: flags.preset,
+    command,
+    axes: axes.map(({ name, values }) => ({ name, values: [...values] })),
+    shared: words,
+    cache: options.cache,
+    allowSoftware: options.allowSoftware,
+    requeues: options.requeues,
+    rows: rows.map((row) => ({
+      ...row,
+      values: { ...row.values },
+      args: [...row.args],
+    })),
+  };
+}
+
+/** What a script needs beside the plan. */
+function partsOf(plan: SweepPlan, out: string, options: submit.SlurmOptions) {
+  return { root: Deno.cwd(), out, plan, options };
+}
+
+/** The options of Slurm that were given. */
+function slurmOptions(
+  { throttle, time, memory, partition, gres, signal }: z.infer<
+    z.ZodObject<typeof slurm>
+  >,
+): submit.SlurmOptions {
+  return {
+    signal,
+    ...(throttle === undefined ? {} : { throttle }),
+    ...(time === undefined ? {} : { time }),
+    ...(memory === undefined ? {} : { memory }),
+    ...(partition === undefined ? {} : { partition }),
+    ...(gres === undefined ? {} : { gres }),
+  };
+}
+
+/** Prints what a sweep would do. */
+async function dryRun(
+  experiment: AnyExperiment,
+  plan: SweepPlan,
+  options: SweepOptions,
+): Promise<void> {
+  console.log(`Sweep ${plan.name}: ${plan.rows.length} rows\n`);
+  console.log(grid.gridText(plan.axes, plan.rows));
+  if (options.slurm) {
+    const limits = await readLimits(callSlurm);
+    console.log(
+      `\nSlurm: MaxArraySize ${limits.maxArraySize}, MaxJobCount ${limits.maxJobCount}`,
+    );
+    const parts = partsOf(plan, options.out, slurmOptions(options));
+    const logs = new SweepFolder(options.out, plan.name).file("logs");
+    const chunks = submit.splitRows(plan.rows.map(({ row }) => row), limits);
+    for (const chunk of chunks) {
+      console.log("\n" + submit.arrayScript(parts, chunk, plan.name, logs));
+    }
+    console.log(submit.reportScript(parts, plan.name, logs));
+  }
+  using gpu = await openDevice();
+  let seconds: number | undefined = 0;
+  let shown = "";
+  for (const { args } of plan.rows) {
+    const { params, flags } = parse(experiment, [...args, "--dry-run"]);
+    const planned = await experiment.plan(params, flags, gpu);
+    shown ||= planned.text;
+    if (planned.seconds === undefined) seconds = undefined;
+    else if (seconds !== undefined) seconds += planned.seconds;
+  }
+  console.log(`\nThe first row alone: ${shown}`);
+  if (seconds !== undefined) {
+    console.log(
+      `\nAll rows: about ${
+        (seconds / 3600).toFixed(2)
+      } h of training and sampling on this adapter, one after the other; what rows share is made once`,
+    );
+  }
+}
+
+/** Starts the task of a row here, as a process of its own. */
+function startHere(folder: SweepFolder, plan: SweepPlan, out: string) {
+  return ({ row }: grid.Row) =>
+    new Deno.Command("deno", {
+      args: [
+        ...["task", "--quiet", "sweep", "task", plan.name],
+        ...["--row", String(row), "--out", out],
+        ...["--log", folder.file("logs", `local_${row}.log`)],
+      ],
+      ...{ stdin: "null", stdout: "null", stderr: "null" },
+    }).spawn();
+}
+
+/** Runs rows here, then writes the report. */
+async function goLocal(
+  folder: SweepFolder,
+  plan: SweepPlan,
+  rows: readonly grid.Row[],
+  out: string,
+  count: number,
+): Promise<number> {
+  using interrupt = await Interrupt.open();
+  await runLocal(folder, rows, {
+    count,
+    start: startHere(folder, plan, out),
+    interrupt,
+    say: (line) => console.error(line),
+  });
+  return await report(folder, plan, interrupt);
+}
+
+/** Hands rows to Slurm. */
+async function goSlurm(
+  folder: SweepFolder,
+  plan: SweepPlan,
+  rows: readonly grid.Row[],
+  out: string,
+  options: submit.SlurmOptions,
+): Promise<number> {
+  const digest = grid.digestGrid(plan.task, plan.rows);
+  const { jobs, left, refusal } = await submit.submitRows(
+    folder,
+    partsOf(plan, out, options),
+    rows.map(({ row }) => row),
+    await readLimits(callSlurm),
+    digest,
+    callSlurm,
+  );
+  for (const { job, rows, jobName } of jobs) {
+    console.log(
+      `job ${job} (${jobName}): ${
+        rows.length === 0 ? "the report" : `rows ${submit.rangesText(rows)}`
+      }`,
+    );
+  }
+  console.log(`See ./run sweep status ${plan.name}`);
+  if (refusal === undefined) return 0;
+  console.error(
+    `Cannot hand over ${
+      left.length === 0 ? "the report's job" : `rows ${submit.rangesText(left)}`
+    }: ${refusal}; the same command hands over what is not in`,
+  );
+  return 1;
+}
+
+/** Writes the report from what is there. */
+async function report(
+  folder: SweepFolder,
+  plan: SweepPlan,
+  interrupt: Interrupt,
+): Promise<number> {
+  const states = await rowStates(folder, plan, callSlurm);
+  const missing = await writeSweepReport(folder, plan, states, {
+    launch: launchTask,
+    write: (bytes) => Deno.stderr.writeSync(bytes),
+    interrupt,
+  });
+  console.log(`The report is ${folder.file("report.html")}`);
+  if (missing.length === 0) return 0;
+  console.error(`Missing in it: rows ${missing.join(", ")}`);
+  return 1;
+}
+
+/** `sweep exp:NAME ...`. */
+async function sweep(args: readonly string[]): Promise<number> {
+  const divided = divide(args);
+  const options = parseCommand(SweepOptions, SWITCHES, [
+    divided.task,
+    ...divided.own,
+  ]);
+  if (options.slurm && options.local !== undefined) {
+    throw new UsageError(
+      "Cannot sweep by --slurm and --local at once: it needs one of them",
+    );
+  }
+  const experiment = await loadExperiment(divided.task);
+  const plan = await planOf(experiment, divided, options);
+  if (options.dryRun) {
+    await dryRun(experiment, plan, options);
+    return 0;
+  }
+  const folder = new SweepFolder(options.out, plan.name);
+  if (options.slurm) await readLimits(callSlurm);
+  await folder.write(plan);
+  if (options.slurm) await submit.adoptSubmissions(folder, callSlurm);
+  await folder.setCancelled(false);
+  const states = await rowStates(folder, plan, callSlurm);
+  // Here a task waits for whoever works on its row; Slurm's are in the queue.
+  const isOpen = ({ state }: RowState) =>
+    state !== "finished" &&
+    !(options.slurm && ["running", "pending", "unknown"].includes(state));
+  const open = states.filter(isOpen).map(({ row }) => row);
+  console.error(
+    `Sweep ${plan.name}: ${open.length} of ${plan.rows.length} rows to run, in ${folder.path}`,
+  );
+  if (!options.slurm) {
+    return await goLocal(folder, plan, open, options.out, options.local ?? 1);
+  }
+  if (open.length === 0) {
+    console.log(`See ./run sweep status ${plan.name}`);
+    return 0;
+  }
+  return await goSlurm(folder, plan, open, options.out, slurmOptions(options));
+}
+
+const Named = z.strictObject({
+  _: z.tuple([name], "it needs the name of a sweep"),
+  ...shared,
+});
+
+/** `sweep status NAME`. */
+async function status(args: readonly string[]): Promise<number> {
+  const { _: [name], out } = parseCommand(Named, [], args);
+  const folder = new SweepFolder(out, name);
+  const plan = await folder.read();
+  const states = await rowStates(folder, plan, callSlurm);
+  console.log(grid.gridText(plan.axes, plan.rows, {
+    state: states.map(({ state }) => state),
+    job: states.map(({ job }) => job),
+    exit: states.map(({ exit }) => exit),
+    seconds: states.map(({ own }) => own?.seconds.toFixed(0) ?? ""),
+    reason: states.map(({ reason }) => reason),
+  }));
+  const counts = Map.groupBy(states, ({ state }) => state);
+  console.log(
+    [...counts].map(([state, { length }]) => `${length} ${state}`).join(", "),
+  );
+  return 0;
+}
+
+/** `sweep cancel NAME`. */
+async function cancel(args: readonly string[]): Promise<number> {
+  const { _: [name], out } = parseCommand(Named, [], args);
+  const folder = new SweepFolder(out, name);
+  await folder.read();
+  await folder.setCancelled(true);
+  const jobs = (await folder.submissions()).flatMap(({ job }) => job ?? []);
+  if (jobs.length > 0) {
+    const { code, stderr } = await callSlurm("scancel", jobs);
+    // Those that ended long ago are forgotten.
+    if (code !== 0 && !/Invalid job id/i.test(stderr)) {
+      throw new Error(
+        `Cannot cancel jobs ${jobs.join(", ")}: ${stderr.trim()}`,
+      );
+    }
+  }
+  console.log(`Cancelled ${name}: rows that run stop after their batch`);
+  return 0;
+}
+
+const Retry = z.strictObject({
+  _: z.tuple(
+    [
+      name,
+      z.enum(["failed", "timeout", "missing"], {
+        error: "it needs the name of a sweep, then failed, timeout or missing",
+      }),
+    ],
+    "it needs the name of a sweep, then failed, timeout or missing",
+  ),
+  ...shared,
+  ...slurm,
+  local: count.min(1, "it needs at least 1").optional(),
+});
+
+/** `sweep retry NAME KIND`: where the rows ran before, unless told. */
+async function retry(args: readonly string[]): Promise<number> {
+  const { _: [name, kind], out, local, ...given } = parseCommand(
+    Retry,
+    [],
+    args,
+  );
+  const folder = new SweepFolder(out, name);
+  const plan = await folder.read();
+  const isSlurm = local === undefined &&
+    (await folder.submissions()).length > 0;
+  if (isSlurm) await submit.adoptSubmissions(folder, callSlurm);
+  const states = await rowStates(folder, plan, callSlurm);
+  const rows = states.filter(({ state }) => RETRIED[kind]?.includes(state))
+    .map(({ row }) => row);
+  if (rows.length === 0) {
+    console.log(`No row of ${name} is ${kind}`);
+    return 0;
+  }
+  await folder.setCancelled(false);
+  console.error(
+    `Once more: rows ${submit.rangesText(rows.map(({ row }) => row))}`,
+  );
+  return isSlurm
+    ? await goSlurm(folder, plan, rows, out, slurmOptions(given))
+    : await goLocal(folder, plan, rows, out, local ?? 1);
+}
+
+/** `sweep report NAME`. */
+async function reportOf(args: readonly string[]): Promise<number> {
+  const { _: [name], out } = parseCommand(Named, [], args);
+  const folder = new SweepFolder(out, name);
+  using interrupt = await Interrupt.open();
+  return await report(folder, await folder.read(), interrupt);
+}
+
+const Task = z.strictObject({
+  _: z.tuple([name], "it needs the name of a sweep"),
+  ...shared,
+  row: count.min(0, "it needs at least 0"),
+  job: text.optional(),
+  node: text.optional(),
+  log: text.optional(),
+});
+
+/** `sweep task NAME --row N`: what an array or a local sweep starts. */
+async function task(args: readonly string[]): Promise<number> {
+  const { _: [name], out, row, job, node, log } = parseCommand(Task, [], args);
+  const folder = new SweepFolder(out, name);
+  const plan = await folder.read();
+  const found = plan.rows[row];
+  if (found === undefined) {
+    throw new RangeError(
+      `Cannot run row ${row} of ${name}: it has ${plan.rows.length} rows`,
+    );
+  }
+  using interrupt = await Interrupt.open();
+  return await runRow(folder, plan, found, {
+    ...(job === undefined ? {} : { job }),
+    ...(node === undefined ? {} : { node }),
+    write: (bytes) =>
+      log === undefined
+        ? void Deno.stderr.writeSync(bytes)
+        : Deno.writeFileSync(log, bytes, { append: true }),
+    interrupt,
+    call: callSlurm,
+    launch: launchTask,
+    look: lookAtNode,
+  });
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [verb, ...words] = args;
+  // Words after -- are there for ./run, which grants the paths they name.
+  const end = words.indexOf("--");
+  const own = end < 0 ? words : words.slice(0, end);
+  switch (verb as typeof VERBS[number]) {
+    case "status":
+      return await status(own);
+    case "retry":
+      return await retry(own);
+    case "cancel":
+      return await cancel(own);
+    case "report":
+      return await reportOf(own);
+    case "task":
+      return await task(own);
+    default:
+      return await sweep(args);
+  }
+}
+
+await runCommand(HELP, main, Deno.args);
