@@ -37,6 +37,12 @@ export interface FrameBatch extends Context {
   readonly features: Tensor;
 }
 
+/** What a future is predicted from, with the frame before the present. */
+export interface FrameConditions extends Conditions {
+  /** (B, S, P) normalized tokens of the frame before; absent for none */
+  readonly previous?: Tensor;
+}
+
 /** Options of a {@linkcode FrameWorldModel}. */
 export interface FrameWorldModelOptions extends FrameDitOptions {
   /** Regression in one pass a frame, or diffusion with a v head. */
@@ -218,7 +224,7 @@ export class FrameWorldModel extends Module implements FutureModel {
 
   /** Predicts frame after frame, each from the two before it. */
   #unroll(
-    { present, features }: Conditions,
+    { present, features, previous: before }: FrameConditions,
     predict: (context: Context, action: Tensor, step: number) => Tensor,
   ): Tensor {
     const [batch = 0] = present.shape;
@@ -226,10 +232,11 @@ export class FrameWorldModel extends Module implements FutureModel {
     return noGrad(() => {
       const frames: Tensor[] = [];
       for (const [step, action] of this.#actions(features).entries()) {
-        const hasPrevious = Array<number>(batch).fill(step > 0 ? 1 : 0);
+        const isShown = step > 0 || before !== undefined;
+        const hasPrevious = Array<number>(batch).fill(isShown ? 1 : 0);
         const last = frames.at(-1) ?? present;
         const previous = step === 0
-          ? zeros(this.#gpu, present.shape)
+          ? before ?? zeros(this.#gpu, present.shape)
           : frames.at(-2) ?? present;
         using inner = this.#gpu.scope();
         frames.push(
@@ -243,11 +250,11 @@ export class FrameWorldModel extends Module implements FutureModel {
   /**
    * Predicts the future by regression, frame by frame.
    *
-   * @param given present and actions
+   * @param given present and actions, and the frame before, if it is known
    * @returns (B, H S, P) normalized tokens, owned by the innermost scope
    * @throws {TypeError} if the model is one of diffusion
    */
-  predict(given: Conditions): Tensor {
+  predict(given: FrameConditions): Tensor {
     if (this.objective !== "direct") {
       throw new TypeError(
         `Cannot predict in one pass: the objective is "${this.objective}", not "direct"; sample from noise`,
@@ -262,7 +269,7 @@ export class FrameWorldModel extends Module implements FutureModel {
   /**
    * Samples the future by diffusion, frame by frame, on the even grid of steps.
    *
-   * @param given present and actions
+   * @param given present and actions, and the frame before, if it is known
    * @param noise (B, H S, P) standard normal
    * @param options steps of each frame, a check before each of them, guidance
    * @returns (B, H S, P) normalized tokens, owned by the innermost scope
@@ -270,7 +277,7 @@ export class FrameWorldModel extends Module implements FutureModel {
    * @throws {RangeError} if the steps are no divisor of 1000 below 100
    */
   sample(
-    given: Conditions,
+    given: FrameConditions,
     noise: Tensor,
     options: SampleOptions = {},
   ): Tensor {
