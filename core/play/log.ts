@@ -34,7 +34,7 @@ export interface PlayLog {
   readonly weights: string;
   /** What happened. */
   readonly events: readonly PlayEvent[];
-  /** Digest of the last frame's latents, by {@linkcode digestLatents}. */
+  /** Digest of the last frame's latents, by {@linkcode digestBits}. */
   readonly digest: string;
 }
 
@@ -67,13 +67,13 @@ export function roundGuidance(guidance: number): number {
 }
 
 /**
- * Names latents by their bits: FNV-1a, 32 bits.
+ * Names values by their bits: FNV-1a, 32 bits. Not safe against forgery.
  *
- * @param latents of a frame
+ * @param values of any kind
  */
-export function digestLatents(latents: Float32Array): string {
+export function digestBits(values: ArrayBufferView): string {
   let hash = 0x811c9dc5;
-  const { buffer, byteOffset, byteLength } = latents;
+  const { buffer, byteOffset, byteLength } = values;
   for (const byte of new Uint8Array(buffer, byteOffset, byteLength)) {
     hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   }

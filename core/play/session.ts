@@ -11,7 +11,7 @@ import {
 } from "./dream.ts";
 import { encodeFrames, FRAME_SIDE } from "./frame_set.ts";
 import {
-  digestLatents,
+  digestBits,
   type PlayEvent,
   type PlayLog,
   roundAction,
@@ -300,13 +300,13 @@ export class Session {
       seed,
       weights,
       events: [{ kind: "settings", ...settings }, ...this.#events],
-      digest: digestLatents(this.#dream.latents),
+      digest: digestBits(this.#dream.latents),
     };
   }
 
   /** Digest of the last frame's latents. */
   get digest(): string {
-    return digestLatents(this.#dream.latents);
+    return digestBits(this.#dream.latents);
   }
 
   /**
