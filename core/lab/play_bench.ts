@@ -148,11 +148,30 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, x) => sum + x, 0) / values.length;
 }
 
+/** Frames at which distances are tabled. */
+const MEASURED_AT = [1, 2, 4, 8, 12, 16, 20, 30, 40, 50, 60];
+
+/** Frames whose distances the page tells: after 1, 4, 10 and 30 seconds. */
+const TOLD_AT = [2, 8, 20, 60];
+
+/** Mean distances of all drives whose truth goes on, at some frames. */
+function limitsOf(drives: readonly Drive[]) {
+  return TOLD_AT.flatMap((frame) => {
+    const ends = drives.map(({ frames }) => frames[frame - 1])
+      .filter((end) => end?.cosSim !== undefined);
+    if (ends.length === 0) return [];
+    return [{
+      frame,
+      drives: ends.length,
+      cosSim: mean(ends.map((end) => end!.cosSim!)),
+      pixelError: mean(ends.map((end) => end!.pixelError!)),
+    }];
+  });
+}
+
 /** Distances of all drives at some frames, and how the wheel is read back. */
 function contactTable(drives: readonly Drive[], frames: number): string {
-  const at = [1, 2, 4, 8, 12, 16, 20, 30, 40, 50, 60].filter((n) =>
-    n <= frames
-  );
+  const at = MEASURED_AT.filter((n) => n <= frames);
   const lines = [
     "frame,drives,cosSim,pixelError,steeringCorrelation,steeringSlope",
   ];
@@ -229,7 +248,7 @@ export async function drawContacts(
   }
   const table = contactTable(drives, frames);
   await Deno.writeTextFile(join(directory, "distances.csv"), table);
-  await writeRecorded(directory, drives[0]!);
+  await writeRecorded(directory, drives[0]!, limitsOf(drives));
   console.log(table);
 }
 
@@ -237,6 +256,7 @@ export async function drawContacts(
 async function writeRecorded(
   directory: string,
   { frames, scene, title }: Drive,
+  limits: ReturnType<typeof limitsOf>,
 ): Promise<void> {
   const columns = frames.map(({ number }) => String(number));
   const { image } = contactSheet([
@@ -257,7 +277,14 @@ async function writeRecorded(
   await Deno.writeTextFile(
     join(directory, "recorded.json"),
     `${
-      JSON.stringify({ scene, title, side: FRAME_SIDE, gap: 2, frames: facts })
+      JSON.stringify({
+        scene,
+        title,
+        side: FRAME_SIDE,
+        gap: 2,
+        limits,
+        frames: facts,
+      })
     }\n`,
   );
 }

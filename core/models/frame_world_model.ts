@@ -10,7 +10,7 @@ import {
 import type { Gpu } from "../gpu/gpu.ts";
 import { Module } from "../nn/module.ts";
 import { parameters, type ParameterStore } from "../nn/parameters.ts";
-import { concat, slice } from "../ops/concat.ts";
+import { chunk, concat, slice } from "../ops/concat.ts";
 import { mse } from "../ops/mse.ts";
 import { add, mul } from "../ops/pointwise.ts";
 import { noGrad } from "../tensor/autograd.ts";
@@ -289,20 +289,31 @@ export class FrameWorldModel extends Module implements FutureModel {
     const { guidance = 1 } = options;
     const { schedule, network } = this;
     const [, tokens = 0] = given.present.shape;
+    const isGuided = guidance !== 1;
+    // With and without the action in one batch: half as many dispatches.
+    const twice = (x: Tensor) => isGuided ? concat([x, x], 0) : x;
     return this.#unroll(given, (context, action, step) => {
-      const hidden = guidance === 1
-        ? undefined
-        : zeros(this.#gpu, action.shape);
-      const predict = (x: Tensor, at: number) => {
+      const { last, previous, hasPrevious } = context;
+      const shown = isGuided ? [...hasPrevious, ...hasPrevious] : hasPrevious;
+      const both = {
+        last: twice(last),
+        previous: twice(previous),
+        hasPrevious: shown,
+        action: isGuided
+          ? concat([action, zeros(this.#gpu, action.shape)], 0)
+          : action,
+      };
+      const predict = (own: Tensor, at: number) => {
         const { signal, noise } = schedule.factors(at);
-        const t = context.hasPrevious.map(() => at);
-        const clean = (action: Tensor) => {
-          const v = network.forward({ ...context, x, t, action });
-          return cleanOf("v", v, x, signal, noise);
-        };
-        const conditional = clean(action);
-        if (hidden === undefined) return conditional;
-        return guide(conditional, clean(hidden), guidance);
+        const [x, t] = [twice(own), shown.map(() => at)];
+        const v = network.forward({ ...both, x, t });
+        const clean = cleanOf("v", v, x, signal, noise);
+        if (!isGuided) return clean;
+        const [conditional, unconditional] = chunk(clean, 2, 0) as [
+          Tensor,
+          Tensor,
+        ];
+        return guide(conditional, unconditional, guidance);
       };
       const own = slice(noise, 1, step * tokens, (step + 1) * tokens);
       return ddimSample(own, predict, schedule, { ...options, grid: "even" });
