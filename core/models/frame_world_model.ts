@@ -97,7 +97,7 @@ export class FrameWorldModel extends Module implements FutureModel {
   /** What it is trained for. */
   readonly objective: "direct" | "v";
   /** Noise of the diffusion. */
-  readonly schedule = new CosineNoiseSchedule();
+  readonly schedule: CosineNoiseSchedule = new CosineNoiseSchedule();
   /** All trained weights, in the groups "dit" and "fourier". */
   readonly weights: ParameterStore;
   readonly #gpu: Gpu;
