@@ -65,13 +65,15 @@ export async function readPlayed(
   );
 }
 
-/** Bundles the page's script for browsers. */
+/**
+ * Bundles the page's script for browsers. Not minified: the minifier inlines
+ * `using` declarations, whose scopes are then never closed.
+ */
 async function bundle(): Promise<Uint8Array<ArrayBuffer>> {
   const { success, stdout, stderr } = await new Deno.Command("deno", {
     args: [
       "bundle",
       "--quiet",
-      "--minify",
       "--platform",
       "browser",
       fromFileUrl(new URL("main.ts", PAGE)),

@@ -61,9 +61,9 @@ function keepLane(world: World, state: DriveState, target: number): number {
 
 /**
  * Drives through a world as a person who tries out the wheel: steering at
- * random for a while, then back to the lane, each action held for half a
- * second. The embedded driver never leaves the road nor turns the wheel for no
- * reason; who plays does both.
+ * random for a while, then back to the lane, also slow and to a stop. Each action
+ * is held for half a second as it is on the page; the embedded driver moves the
+ * wheel twenty times a second.
  *
  * @param world where
  * @param seed of what is tried

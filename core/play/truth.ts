@@ -1,7 +1,13 @@
 import { driveOn, type DriveState } from "../data/driveworld/driver.ts";
 import { frameScene } from "../data/driveworld/frame.ts";
 import { renderFrames } from "../data/driveworld/render.ts";
-import { describe, makeWorld, type World } from "../data/driveworld/world.ts";
+import {
+  describe,
+  makeWorld,
+  ROAD_LENGTH,
+  roadAt,
+  type World,
+} from "../data/driveworld/world.ts";
 import { type Action, measuredAction } from "../data/scene.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { clamp, type DrivenFrames, recordedDrive } from "./drives.ts";
@@ -9,6 +15,12 @@ import { FRAME_SIDE } from "./frame_set.ts";
 
 /** m/s that no driver goes beyond. */
 const MOST_SPEED = 20;
+
+/** rad from the road's heading beyond which it is not drawn. */
+const OUT_OF_SIGHT = 1.35;
+
+/** Metres before its end up to which the road is drawn. */
+const ROAD_LEFT = 60;
 
 /**
  * The embedded world under the same actions: its driver's bicycle model and its
@@ -125,12 +137,11 @@ export class Truth {
   }
 
   #scene(state: DriveState) {
-    try {
-      return frameScene(this.world, state);
-    } catch (error) {
-      // The road ends, or the ego turned its back on it.
-      this.#end = error instanceof Error ? error.message : String(error);
-      return undefined;
+    const turn = state.yaw - roadAt(this.world.road, state.s).heading;
+    if (state.s > ROAD_LENGTH - ROAD_LEFT) this.#end = "the road ends";
+    else if (Math.cos(turn) < Math.cos(OUT_OF_SIGHT)) {
+      this.#end = "the road is out of sight";
     }
+    return this.#end === undefined ? frameScene(this.world, state) : undefined;
   }
 }

@@ -212,9 +212,8 @@ export class Player {
           pixelError!.toFixed(1)
         } levels`,
     );
-    if (this.#session?.truth?.end !== undefined) {
-      text("truth-note", "ended: the road is out of sight");
-    }
+    const end = this.#session?.truth?.end;
+    if (end !== undefined) text("truth-note", `ended: ${end}`);
     const { steerRad } = measuredAction(read ?? action);
     document.getElementById("wheel-read")?.setAttribute(
       "transform",
