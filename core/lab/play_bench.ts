@@ -8,6 +8,7 @@ import { actionOf, type Controls } from "../play/drivers.ts";
 import { FRAME_SIDE } from "../play/frame_set.ts";
 import { type PlayedFrame, Session } from "../play/session.ts";
 import { openPlayed, openPlayedVae } from "../play/weights.ts";
+import { encodeGif } from "../report/animation.ts";
 import { contactSheet } from "../report/contact_sheet.ts";
 import { type PlayFiles, readPlayed } from "./play_page.ts";
 
@@ -26,6 +27,10 @@ const HELD: Readonly<Record<string, number>> = {
   left: 0.3,
   right: -0.3,
 };
+
+/** Frames of the animation, and milliseconds of each. */
+const FILMED = 40;
+const FILM_FRAME_MS = 200;
 
 /** Frames between two columns of a contact sheet. */
 const EVERY = 5;
@@ -267,6 +272,18 @@ async function writeRecorded(
     },
   ], columns);
   await Deno.writeFile(join(directory, "recorded.png"), encodePng(image));
+  const pairs = frames.slice(0, FILMED).flatMap(({ dream, truth }) =>
+    truth === undefined ? [] : [
+      contactSheet([{ label: "", images: [dream, truth].map(imageOf) }], [
+        "dream",
+        "truth",
+      ], 2).image,
+    ]
+  );
+  await Deno.writeFile(
+    join(directory, "drive.gif"),
+    encodeGif(pairs, FILM_FRAME_MS),
+  );
   const facts = frames.map(({ action, cosSim, pixelError, read }) => ({
     steer: action.steer,
     accel: action.accel,

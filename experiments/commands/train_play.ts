@@ -32,12 +32,12 @@ const HELP = `train:play: trains the world model that ./run play drives
 
   --out FILE        safetensors, to be given as --model; new
   --vae FILE        the demo's autoencoder (the shipped one)
-  --scenes N        scenes of the embedded world (320): drives as recorded in
+  --scenes N        scenes of the embedded world (240): drives as recorded in
                     those of even seeds, a wandering wheel in the others
-  --steps N         optimizer steps (9000)
+  --steps N         optimizer steps (5000)
   --batch N         pairs of frames of a step (32)
   --lr X            peak learning rate of Adam (0.005)
-  --probe-steps N   steps of the probe that reads the steering back (2200)
+  --probe-steps N   steps of the probe that reads the steering back (1500)
   --seed S          of weights, order and noise (0)
   --cache DIR       checkpoints (data)
 
@@ -51,11 +51,11 @@ const Options = z.strictObject({
     "its name must end in .safetensors",
   ),
   vae: z.string().min(1).default(SHIPPED_VAE),
-  scenes: positiveInteger.min(2, "it needs at least 2").default(320),
-  steps: positiveInteger.default(9000),
+  scenes: positiveInteger.min(2, "it needs at least 2").default(240),
+  steps: positiveInteger.default(5000),
   batch: positiveInteger.default(32),
   lr: positiveNumber.default(5e-3),
-  probeSteps: positiveInteger.default(2200),
+  probeSteps: positiveInteger.default(1500),
   seed: seedNumber.default(0),
   cache: z.string().default("data"),
 });
