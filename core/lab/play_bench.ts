@@ -169,6 +169,7 @@ function limitsOf(drives: readonly Drive[]) {
       frame,
       drives: ends.length,
       cosSim: mean(ends.map((end) => end!.cosSim!)),
+      frozenCosSim: mean(ends.map((end) => end!.frozenCosSim!)),
       pixelError: mean(ends.map((end) => end!.pixelError!)),
     }];
   });
@@ -178,7 +179,7 @@ function limitsOf(drives: readonly Drive[]) {
 function contactTable(drives: readonly Drive[], frames: number): string {
   const at = MEASURED_AT.filter((n) => n <= frames);
   const lines = [
-    "frame,drives,cosSim,pixelError,steeringCorrelation,steeringSlope",
+    "frame,drives,cosSim,frozenCosSim,pixelError,steeringCorrelation,steeringSlope",
   ];
   for (const [i, n] of at.entries()) {
     const from = (at[i - 1] ?? 0) + 1;
@@ -192,6 +193,7 @@ function contactTable(drives: readonly Drive[], frames: number): string {
       n,
       ends.length,
       mean(ends.map(({ cosSim }) => cosSim!)).toFixed(3),
+      mean(ends.map(({ frozenCosSim }) => frozenCosSim!)).toFixed(3),
       mean(ends.map(({ pixelError }) => pixelError!)).toFixed(1),
       new Set(done).size > 1 ? pearson(done, seen).toFixed(3) : "",
       new Set(done).size > 1
@@ -284,11 +286,12 @@ async function writeRecorded(
     join(directory, "drive.gif"),
     encodeGif(pairs, FILM_FRAME_MS),
   );
-  const facts = frames.map(({ action, cosSim, pixelError, read }) => ({
+  const facts = frames.map(({ action, read, ...distance }) => ({
     steer: action.steer,
     accel: action.accel,
-    cosSim: cosSim ?? null,
-    pixelError: pixelError ?? null,
+    cosSim: distance.cosSim ?? null,
+    frozenCosSim: distance.frozenCosSim ?? null,
+    pixelError: distance.pixelError ?? null,
     read: read?.steer ?? null,
   }));
   await Deno.writeTextFile(

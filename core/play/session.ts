@@ -44,6 +44,8 @@ export interface PlayedFrame {
   readonly truth?: Uint8Array<ArrayBuffer>;
   /** Cosine similarity of the two frames' latents, over tokens. */
   readonly cosSim?: number;
+  /** The same of the frame that the dream was anchored to: a frozen picture. */
+  readonly frozenCosSim?: number;
   /** Mean absolute difference of the two frames, levels. */
   readonly pixelError?: number;
   /** Action that the probe reads from the dream. */
@@ -85,6 +87,8 @@ export class Session {
   #settings: PlaySettings;
   #frame = 0;
   #sinceAnchor = 0;
+  /** Latents of the frame that the dream was anchored to. */
+  #anchor: Float32Array<ArrayBuffer> = new Float32Array();
   /** Latents of the truth now and before. */
   #true: readonly (Float32Array<ArrayBuffer> | undefined)[] = [];
 
@@ -127,7 +131,7 @@ export class Session {
       ? undefined
       : await session.#encode(before);
     session.#true = [latents, previous];
-    session.#dream.anchor(latents, previous);
+    session.#anchorTo(latents, previous);
     return session;
   }
 
@@ -146,12 +150,21 @@ export class Session {
     picture: Uint8Array<ArrayBuffer>,
   ): Promise<Session> {
     const session = new Session(gpu, parts, begun, undefined, picture);
-    session.#dream.anchor(await session.#encode(picture));
+    session.#anchorTo(await session.#encode(picture));
     return session;
   }
 
   #encode(levels: Uint8Array): Promise<Float32Array<ArrayBuffer>> {
     return encodeFrames(this.#gpu, this.#vae, levels, FRAME_SIDE);
+  }
+
+  #anchorTo(
+    latents: Float32Array<ArrayBuffer>,
+    previous?: Float32Array<ArrayBuffer>,
+  ): void {
+    this.#dream.anchor(latents, previous);
+    this.#anchor = latents;
+    this.#sinceAnchor = 0;
   }
 
   /** How frames are sampled. */
@@ -199,8 +212,7 @@ export class Session {
   anchor(): boolean {
     const [now, before] = this.#true;
     if (now === undefined) return false;
-    this.#dream.anchor(now, before);
-    this.#sinceAnchor = 0;
+    this.#anchorTo(now, before);
     this.#events.push({ kind: "anchor" });
     return true;
   }
@@ -258,16 +270,17 @@ export class Session {
   #distances(
     { latents, truth, levels }: DreamtFrame,
     seen: Uint8Array | undefined,
-  ): Pick<PlayedFrame, "cosSim" | "pixelError"> {
+  ): Pick<PlayedFrame, "cosSim" | "frozenCosSim" | "pixelError"> {
     if (truth === undefined || seen === undefined) return {};
     const { shape, model } = this.#played;
     const { patch } = model.network.sizes;
     const width = shape[0] * patch * patch;
-    const [a, b] = [latents, truth].map((frame) =>
+    const [a, b, anchor] = [latents, truth, this.#anchor].map((frame) =>
       toTokens(frame, shape, patch)
-    ) as [Float32Array, Float32Array];
+    ) as [Float32Array, Float32Array, Float32Array];
     return {
       cosSim: cosineSimilarity(a, b, width),
+      frozenCosSim: cosineSimilarity(anchor, b, width),
       pixelError: meanError(levels, seen),
     };
   }

@@ -162,11 +162,15 @@ async function fallBack(why: string): Promise<void> {
   text("truth-note", recorded.title);
   say(`${why}. This is a recorded session instead.`);
   const curve = surfaceOf(element("curve", HTMLCanvasElement));
-  const all = recorded.frames.map(({ cosSim, pixelError }, i): Distance => ({
-    sinceAnchor: i + 1,
-    ...(cosSim === null ? {} : { cosSim }),
-    ...(pixelError === null ? {} : { pixelError }),
-  }));
+  const all = recorded.frames.map((facts, i): Distance => {
+    const { cosSim, frozenCosSim, pixelError } = facts;
+    return {
+      sinceAnchor: i + 1,
+      ...(cosSim === null ? {} : { cosSim }),
+      ...(frozenCosSim === null ? {} : { frozenCosSim }),
+      ...(pixelError === null ? {} : { pixelError }),
+    };
+  });
   await playRecorded(recorded, (frame) => {
     const { cosSim, pixelError } = recorded.frames[frame]!;
     drawCurve(curve, all.slice(0, frame + 1));

@@ -111,7 +111,7 @@ export class Player {
     });
     // For the console, and for the test that loses the device.
     Object.assign(globalThis, { worldAction: { gpu } });
-    text("reset", "Reset R");
+    button("reset").firstChild!.textContent = "Reset ";
     this.#showFirst(await Session.begin(gpu, opened, begun()), READY);
   }
 
@@ -119,7 +119,7 @@ export class Player {
     this.#engine = undefined;
     this.#session = undefined;
     this.drive(false);
-    text("reset", "Start again");
+    button("reset").firstChild!.textContent = "Start again ";
     const reason = message === "" ? "" : ` (${message})`;
     say(`The device was lost${reason}: press Start again.`);
   }

@@ -15,6 +15,7 @@ export interface RecordedSession {
     readonly steer: number;
     readonly accel: number;
     readonly cosSim: number | null;
+    readonly frozenCosSim: number | null;
     readonly pixelError: number | null;
     readonly read: number | null;
   }[];
@@ -23,6 +24,7 @@ export interface RecordedSession {
     readonly frame: number;
     readonly drives: number;
     readonly cosSim: number;
+    readonly frozenCosSim: number;
     readonly pixelError: number;
   }[];
 }
@@ -40,8 +42,10 @@ export async function readRecorded(): Promise<RecordedSession> {
  */
 export function limitsText({ limits }: RecordedSession): string {
   if (limits.length === 0) return "";
-  const places = limits.map(({ frame, cosSim }) =>
-    `${cosSim.toFixed(2)} after ${frame / 2} s`
+  const places = limits.map(({ frame, cosSim, frozenCosSim }) =>
+    `${cosSim.toFixed(2)} after ${frame / 2} s (frozen ${
+      frozenCosSim.toFixed(2)
+    })`
   );
   return `Measured over ${
     limits[0]!.drives

@@ -134,6 +134,8 @@ export class Strip {
 export interface Distance {
   /** CosSim of the latents. */
   readonly cosSim?: number;
+  /** CosSim of the frame that the dream was anchored to. */
+  readonly frozenCosSim?: number;
   /** Mean absolute difference, levels. */
   readonly pixelError?: number;
   /** Frames since the dream saw the truth; 1 right after it did. */
@@ -181,9 +183,10 @@ export function drawCurve(
     of: (distance: Distance) => number | undefined,
     name: string,
     dash: number[],
+    lineWidth = 3,
   ) => {
     context.strokeStyle = colour(name);
-    context.lineWidth = 3;
+    context.lineWidth = lineWidth;
     context.setLineDash(dash);
     context.beginPath();
     let isOpen = false;
@@ -198,6 +201,7 @@ export function drawCurve(
     }
     context.stroke();
   };
+  line(({ frozenCosSim }) => frozenCosSim, "--soft", [2, 3], 1.5);
   line(({ cosSim }) => cosSim, "--dream", []);
   line(
     ({ pixelError }) =>
