@@ -17,6 +17,7 @@ import {
 } from "./fields.ts";
 import { Board } from "./keep.ts";
 import {
+  CURVE,
   type Distance,
   drawCurve,
   element,
@@ -195,7 +196,9 @@ export class Player {
     this.#truth.push(frame.truth && imageData(frame.truth));
     this.#strip.push(this.#dream.canvas, this.#truth.canvas);
     this.board.draw(this.#dream.canvas, this.#truth.canvas);
-    this.#distances.push(frame);
+    // Without the pictures, which would pile up.
+    const { dream: _, truth: __, ...distance } = frame;
+    this.#distances = [...this.#distances.slice(1 - CURVE), distance];
     this.drawCurve();
     const { cosSim, pixelError, read, action, times } = frame;
     text(

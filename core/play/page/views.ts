@@ -143,7 +143,7 @@ export interface Distance {
 }
 
 /** Frames of the curve. */
-const CURVE = 120;
+export const CURVE = 120;
 
 /** Pixel error at the upper edge, levels. */
 const MOST_ERROR = 64;
