@@ -19,6 +19,7 @@ const ROWS: readonly (readonly string[])[] = [
   ["core/data"],
   ["core/metrics", "core/report"],
   ["core/training"],
+  ["core/play"],
   ["core/experiment"],
   ["core/lab"],
   ["core/sweep"],

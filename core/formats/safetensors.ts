@@ -409,6 +409,33 @@ function encodeHeader(
 }
 
 /**
+ * Lays out a safetensors file in memory.
+ *
+ * @param tensors by name; equal content gives equal bytes
+ * @param metadata free text for the header
+ * @throws {RangeError} if a shape does not fit its elements
+ */
+export function encodeSafetensors(
+  tensors: Readonly<Record<string, HostArray>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  const list = Object.entries(tensors);
+  const parts = [
+    encodeHeader(list, metadata),
+    ...list.map(([, { data }]) =>
+      new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    ),
+  ];
+  const bytes = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/**
  * Writes a safetensors file under a temporary name, flushes it to disk and
  * renames it: a kill at any moment leaves the old file or the new one.
  *

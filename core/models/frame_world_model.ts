@@ -10,7 +10,7 @@ import {
 import type { Gpu } from "../gpu/gpu.ts";
 import { Module } from "../nn/module.ts";
 import { parameters, type ParameterStore } from "../nn/parameters.ts";
-import { concat, slice } from "../ops/concat.ts";
+import { chunk, concat, slice } from "../ops/concat.ts";
 import { mse } from "../ops/mse.ts";
 import { add, mul } from "../ops/pointwise.ts";
 import { noGrad } from "../tensor/autograd.ts";
@@ -35,6 +35,12 @@ export interface FrameBatch extends Context {
   readonly next: Tensor;
   /** (B, 1, features) Fourier features of the action between, or the action */
   readonly features: Tensor;
+}
+
+/** What a future is predicted from, with the frame before the present. */
+export interface FrameConditions extends Conditions {
+  /** (B, S, P) normalized tokens of the frame before; absent for none */
+  readonly previous?: Tensor;
 }
 
 /** Options of a {@linkcode FrameWorldModel}. */
@@ -218,7 +224,7 @@ export class FrameWorldModel extends Module implements FutureModel {
 
   /** Predicts frame after frame, each from the two before it. */
   #unroll(
-    { present, features }: Conditions,
+    { present, features, previous: before }: FrameConditions,
     predict: (context: Context, action: Tensor, step: number) => Tensor,
   ): Tensor {
     const [batch = 0] = present.shape;
@@ -226,10 +232,11 @@ export class FrameWorldModel extends Module implements FutureModel {
     return noGrad(() => {
       const frames: Tensor[] = [];
       for (const [step, action] of this.#actions(features).entries()) {
-        const hasPrevious = Array<number>(batch).fill(step > 0 ? 1 : 0);
+        const isShown = step > 0 || before !== undefined;
+        const hasPrevious = Array<number>(batch).fill(isShown ? 1 : 0);
         const last = frames.at(-1) ?? present;
         const previous = step === 0
-          ? zeros(this.#gpu, present.shape)
+          ? before ?? zeros(this.#gpu, present.shape)
           : frames.at(-2) ?? present;
         using inner = this.#gpu.scope();
         frames.push(
@@ -243,11 +250,11 @@ export class FrameWorldModel extends Module implements FutureModel {
   /**
    * Predicts the future by regression, frame by frame.
    *
-   * @param given present and actions
+   * @param given present and actions, and the frame before, if it is known
    * @returns (B, H S, P) normalized tokens, owned by the innermost scope
    * @throws {TypeError} if the model is one of diffusion
    */
-  predict(given: Conditions): Tensor {
+  predict(given: FrameConditions): Tensor {
     if (this.objective !== "direct") {
       throw new TypeError(
         `Cannot predict in one pass: the objective is "${this.objective}", not "direct"; sample from noise`,
@@ -262,7 +269,7 @@ export class FrameWorldModel extends Module implements FutureModel {
   /**
    * Samples the future by diffusion, frame by frame, on the even grid of steps.
    *
-   * @param given present and actions
+   * @param given present and actions, and the frame before, if it is known
    * @param noise (B, H S, P) standard normal
    * @param options steps of each frame, a check before each of them, guidance
    * @returns (B, H S, P) normalized tokens, owned by the innermost scope
@@ -270,7 +277,7 @@ export class FrameWorldModel extends Module implements FutureModel {
    * @throws {RangeError} if the steps are no divisor of 1000 below 100
    */
   sample(
-    given: Conditions,
+    given: FrameConditions,
     noise: Tensor,
     options: SampleOptions = {},
   ): Tensor {
@@ -282,20 +289,31 @@ export class FrameWorldModel extends Module implements FutureModel {
     const { guidance = 1 } = options;
     const { schedule, network } = this;
     const [, tokens = 0] = given.present.shape;
+    const isGuided = guidance !== 1;
+    // With and without the action in one batch: half as many dispatches.
+    const twice = (x: Tensor) => isGuided ? concat([x, x], 0) : x;
     return this.#unroll(given, (context, action, step) => {
-      const hidden = guidance === 1
-        ? undefined
-        : zeros(this.#gpu, action.shape);
-      const predict = (x: Tensor, at: number) => {
+      const { last, previous, hasPrevious } = context;
+      const shown = isGuided ? [...hasPrevious, ...hasPrevious] : hasPrevious;
+      const both = {
+        last: twice(last),
+        previous: twice(previous),
+        hasPrevious: shown,
+        action: isGuided
+          ? concat([action, zeros(this.#gpu, action.shape)], 0)
+          : action,
+      };
+      const predict = (own: Tensor, at: number) => {
         const { signal, noise } = schedule.factors(at);
-        const t = context.hasPrevious.map(() => at);
-        const clean = (action: Tensor) => {
-          const v = network.forward({ ...context, x, t, action });
-          return cleanOf("v", v, x, signal, noise);
-        };
-        const conditional = clean(action);
-        if (hidden === undefined) return conditional;
-        return guide(conditional, clean(hidden), guidance);
+        const [x, t] = [twice(own), shown.map(() => at)];
+        const v = network.forward({ ...both, x, t });
+        const clean = cleanOf("v", v, x, signal, noise);
+        if (!isGuided) return clean;
+        const [conditional, unconditional] = chunk(clean, 2, 0) as [
+          Tensor,
+          Tensor,
+        ];
+        return guide(conditional, unconditional, guidance);
       };
       const own = slice(noise, 1, step * tokens, (step + 1) * tokens);
       return ddimSample(own, predict, schedule, { ...options, grid: "even" });
