@@ -339,17 +339,13 @@ function facts(
 export async function reportOf(folder: string): Promise<string> {
   const found = await readFindings(folder);
   const blocks = async (kind: keyof typeof ITEMS): Promise<Block[]> => {
-    const parts = [];
-    for (const name of Object.keys(found[kind])) {
-      parts.push(await ITEMS[kind](folder, found, name));
-    }
-    return parts.flat();
+    const names = Object.keys(found[kind]);
+    const item = (name: string) => ITEMS[kind](folder, found, name);
+    return (await Promise.all(names.map(item))).flat();
   };
-  const [tables, figures, media] = [
-    await blocks("tables"),
-    await blocks("figures"),
-    await blocks("media"),
-  ];
+  const tables = await blocks("tables");
+  const figures = await blocks("figures");
+  const media = await blocks("media");
   const words = (texts: readonly string[]): Block[] =>
     texts.map((text) => ({ kind: "text", text }));
   const sections = {

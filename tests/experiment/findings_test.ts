@@ -167,7 +167,10 @@ Deno.test("writeFindings leaves findings, tables, figures, media and report", as
     await Deno.readTextFile(join(run.path, "windows.csv")),
     "window\r\n",
   );
-  assertStringIncludes(await reportOf(run.path), "windows.csv: every window");
+  assertStringIncludes(
+    await reportOf(run.path),
+    "windows.csv</a>: every window",
+  );
   assertEquals(await readFindings(run.path), content);
   const { claims, tables, media, schema } = await json(
     join(run.path, "findings.json"),

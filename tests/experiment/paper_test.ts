@@ -7,12 +7,11 @@ import {
   readFindingTable,
   writeFindings,
 } from "../../core/experiment/findings_report.ts";
-import {
-  judgePaper,
-  type Left,
-  type PaperClaim,
-  type PaperRow,
+import type {
+  PaperClaim,
+  PaperRow,
 } from "../../core/experiment/paper/catalogue.ts";
+import { judgePaper, type Left } from "../../core/experiment/paper/judging.ts";
 import {
   flagsOf,
   reportedRun,

@@ -14,12 +14,11 @@ import { writeAtomic } from "../run_directory.ts";
 import {
   type Catalogue,
   type Exhibit,
-  type Left,
-  ownName,
   type PaperClaims,
   paperClaimsSchema,
   type PaperRow,
 } from "./catalogue.ts";
+import { type Left, ownName } from "./judging.ts";
 import {
   factTexts,
   leadOf,

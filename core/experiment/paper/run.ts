@@ -15,13 +15,12 @@ import { duration } from "../progress.ts";
 import { readJson, type RunDirectory, writeAtomic } from "../run_directory.ts";
 import {
   type Catalogue,
-  judgePaper,
-  type Left,
   type Outcome,
   PAPER_SCHEMA,
   type PaperClaims,
 } from "./catalogue.ts";
 import { flagsOf, reportedRun, runTask, TimeLeft } from "./children.ts";
+import { judgePaper, type Left } from "./judging.ts";
 import { writePaper } from "./page.ts";
 
 /** An experiment as the run starts it. */
@@ -176,7 +175,8 @@ function factsOf(left: readonly Left[]): Record<string, string[]> {
     Data: collect(({ dataset }) => {
       const folder = text.safeParse(dataset.folder ?? dataset.errors).data;
       if (folder === undefined) return undefined;
-      return `${folder}, ${dataset.scenes ?? "scenes not counted"}`;
+      const scenes = String(dataset.scenes ?? "unknown");
+      return `${folder}, ${/^\w+$/.test(scenes) ? `${scenes} scenes` : scenes}`;
     }),
     Recipe: collect(({ params }) => params.recipe),
     Seeds: collect(({ seeds }) =>

@@ -101,6 +101,11 @@ function verdictsText(rows: readonly PaperRow[]): string {
 export function leadOf({ claims, experiments }: PaperClaims): string {
   const parts = [...new Set(claims.map(({ section }) => section))];
   const first = claims.filter(({ section }) => section === parts[0]);
+  const byPart = parts.slice(1).flatMap((part) => {
+    const rows = claims.filter(({ section }) => section === part);
+    const { holds, "does not hold": fails } = tallyOf(rows);
+    return holds + fails === 0 ? [] : [`${part}, ${holds} of ${holds + fails}`];
+  });
   const failed = experiments.filter(({ state }) => state === "failed");
   const waiting = experiments.filter(({ state }) => state === "waiting");
   const doubted = claims.filter(({ crossesBound }) => crossesBound).length;
@@ -114,13 +119,9 @@ export function leadOf({ claims, experiments }: PaperClaims): string {
         plural(doubted, "has an interval", "have intervals")
       } on both sides of the bound.`,
     parts[0] === undefined ? "" : `${parts[0]}: ${verdictsText(first)}.`,
-    ...parts.slice(1).flatMap((part) => {
-      const rows = claims.filter(({ section }) => section === part);
-      const { holds, "does not hold": fails } = tallyOf(rows);
-      return holds + fails === 0 ? [] : [
-        `${part}: ${formatNumber(holds)} of ${formatNumber(holds + fails)}.`,
-      ];
-    }),
+    byPart.length === 0
+      ? ""
+      : `Of those that were tested hold: ${byPart.join("; ")}.`,
     failed.length === 0 ? "" : `Failed: ${names(failed)}.`,
     waiting.length === 0 ? "" : `Yet to run: ${names(waiting)}.`,
   ].filter((part) => part !== "").join(" ");
