@@ -5,14 +5,11 @@
  */
 
 import { z } from "zod";
-import { joinValues } from "../../core/experiment/arguments.ts";
 import { parseCommand, runCommand } from "../../core/experiment/command.ts";
 import { openDevice } from "../../core/experiment/device.ts";
 import type { AnyExperiment } from "../../core/experiment/experiment.ts";
-import { parseFlags, UsageError } from "../../core/experiment/flags.ts";
+import { UsageError } from "../../core/experiment/flags.ts";
 import { Interrupt } from "../../core/experiment/interrupt.ts";
-import { quoted } from "../../core/experiment/permissions.ts";
-import { digestFile } from "../../core/formats/digest.ts";
 import { SweepFolder, type SweepPlan } from "../../core/sweep/folder.ts";
 import * as grid from "../../core/sweep/grid.ts";
 import { runLocal } from "../../core/sweep/local.ts";
@@ -22,6 +19,7 @@ import { callSlurm, readLimits } from "../../core/sweep/slurm.ts";
 import { RETRIED, type RowState, rowStates } from "../../core/sweep/states.ts";
 import * as submit from "../../core/sweep/submit.ts";
 import { lookAtNode, runRow } from "../../core/sweep/task.ts";
+import { divide, loadExperiment, parse, planOf } from "./sweep_plan.ts";
 
 const HELP = `sweep: an experiment over a grid of parameters, here or on Slurm
 
@@ -96,97 +94,6 @@ const VALUED = [
   ),
   "over",
 ];
-
-/** Divides a command line into words of the sweep and of the experiment. */
-function divide(args: readonly string[]) {
-  const own: string[] = [];
-  const over: string[] = [];
-  const experiment: string[] = [];
-  for (const word of joinValues(args, VALUED)) {
-    const flag = /^--([^=]+)/.exec(word)?.[1];
-    if (flag === "over") over.push(word.replace(/^--over=?/, ""));
-    else if (
-      flag !== undefined &&
-      [...VALUED, "slurm", "allow-software", "dry-run"].includes(flag)
-    ) own.push(word);
-    else experiment.push(word);
-  }
-  const [task = "", ...words] = experiment;
-  return { own, over, task, words };
-}
-
-async function loadExperiment(task: string): Promise<AnyExperiment> {
-  const [, name] = /^exp:([a-z][a-z0-9_-]*)$/.exec(task) ?? [];
-  const url = new URL(`../${name}.ts`, import.meta.url);
-  const isThere = name !== undefined &&
-    await Deno.stat(url).then(() => true, () => false);
-  if (!isThere) {
-    throw new UsageError(
-      `Cannot sweep over "${task}": it needs an experiment first, such as exp:frontier`,
-    );
-  }
-  const module: Record<string, AnyExperiment> = await import(url.href);
-  const found = Object.values(module).find((one) => one?.name === name);
-  if (found !== undefined) return found;
-  throw new UsageError(`Cannot sweep over ${task}: ${url.pathname} has none`);
-}
-
-const parse = (experiment: AnyExperiment, args: readonly string[]) =>
-  parseFlags<Record<string, unknown>>(
-    experiment.params,
-    experiment.presets,
-    experiment.files,
-    args,
-  );
-
-/** Makes the plan of a sweep from its command line. */
-async function planOf(
-  experiment: AnyExperiment,
-  { over, task, words }: ReturnType<typeof divide>,
-  options: SweepOptions,
-): Promise<SweepPlan> {
-  const axes = over.map(grid.parseAxis);
-  const { flags } = parse(experiment, words);
-  if (flags.fresh || flags.help) {
-    throw new UsageError(
-      "Cannot sweep with --fresh or --help: choose another --name to start over, and see the help of the experiment by itself",
-    );
-  }
-  const digests: Record<string, string> = {};
-  const rows = grid.crossAxes(axes, words, (args) => {
-    const { params, flags: { preset, data = "", files } } = parse(
-      experiment,
-      args,
-    );
-    for (const path of Object.values(files)) digests[path] = "";
-    return { task, preset, params, data, files };
-  });
-  // Refuses, before any row waits for hours, a file that is not there.
-  for (const path of Object.keys(digests)) await digestFile(path);
-  const digest = grid.digestGrid(task, rows);
-  const command = [
-    ...["./run", "sweep", task],
-    ...over.map((axis) => `--over ${quoted(axis)}`),
-    ...words.map(quoted),
-  ].join(" ");
-  return {
-    name: options.name ??
-      `${experiment.name}-${flags.preset}-${digest.slice(0, 8)}`,
-    task,
-    preset: flags.preset,
-    command,
-    axes: axes.map(({ name, values }) => ({ name, values: [...values] })),
-    shared: words,
-    cache: options.cache,
-    allowSoftware: options.allowSoftware,
-    requeues: options.requeues,
-    rows: rows.map((row) => ({
-      ...row,
-      values: { ...row.values },
-      args: [...row.args],
-    })),
-  };
-}
 
 /** What a script needs beside the plan. */
 function partsOf(plan: SweepPlan, out: string, options: submit.SlurmOptions) {
@@ -335,7 +242,7 @@ async function report(
 
 /** `sweep exp:NAME ...`. */
 async function sweep(args: readonly string[]): Promise<number> {
-  const divided = divide(args);
+  const divided = divide(args, VALUED, ["slurm", "allow-software", "dry-run"]);
   const options = parseCommand(SweepOptions, SWITCHES, [
     divided.task,
     ...divided.own,
