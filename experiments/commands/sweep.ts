@@ -6,8 +6,6 @@
 
 import { z } from "zod";
 import { parseCommand, runCommand } from "../../core/experiment/command.ts";
-import { openDevice } from "../../core/experiment/device.ts";
-import type { AnyExperiment } from "../../core/experiment/experiment.ts";
 import { UsageError } from "../../core/experiment/flags.ts";
 import { Interrupt } from "../../core/experiment/interrupt.ts";
 import { SweepFolder, type SweepPlan } from "../../core/sweep/folder.ts";
@@ -19,7 +17,13 @@ import { callSlurm, readLimits } from "../../core/sweep/slurm.ts";
 import { RETRIED, type RowState, rowStates } from "../../core/sweep/states.ts";
 import * as submit from "../../core/sweep/submit.ts";
 import { lookAtNode, runRow } from "../../core/sweep/task.ts";
-import { divide, loadExperiment, parse, planOf } from "./sweep_plan.ts";
+import {
+  divide,
+  dryRun,
+  loadExperiment,
+  partsOf,
+  planOf,
+} from "./sweep_plan.ts";
 
 const HELP = `sweep: an experiment over a grid of parameters, here or on Slurm
 
@@ -95,11 +99,6 @@ const VALUED = [
   "over",
 ];
 
-/** What a script needs beside the plan. */
-function partsOf(plan: SweepPlan, out: string, options: submit.SlurmOptions) {
-  return { root: Deno.cwd(), out, plan, options };
-}
-
 /** The options of Slurm that were given. */
 function slurmOptions(
   { throttle, time, memory, partition, gres, signal }: z.infer<
@@ -114,47 +113,6 @@ function slurmOptions(
     ...(partition === undefined ? {} : { partition }),
     ...(gres === undefined ? {} : { gres }),
   };
-}
-
-/** Prints what a sweep would do. */
-async function dryRun(
-  experiment: AnyExperiment,
-  plan: SweepPlan,
-  options: SweepOptions,
-): Promise<void> {
-  console.log(`Sweep ${plan.name}: ${plan.rows.length} rows\n`);
-  console.log(grid.gridText(plan.axes, plan.rows));
-  if (options.slurm) {
-    const limits = await readLimits(callSlurm);
-    console.log(
-      `\nSlurm: MaxArraySize ${limits.maxArraySize}, MaxJobCount ${limits.maxJobCount}`,
-    );
-    const parts = partsOf(plan, options.out, slurmOptions(options));
-    const logs = new SweepFolder(options.out, plan.name).file("logs");
-    const chunks = submit.splitRows(plan.rows.map(({ row }) => row), limits);
-    for (const chunk of chunks) {
-      console.log("\n" + submit.arrayScript(parts, chunk, plan.name, logs));
-    }
-    console.log(submit.reportScript(parts, plan.name, logs));
-  }
-  using gpu = await openDevice();
-  let seconds: number | undefined = 0;
-  let shown = "";
-  for (const { args } of plan.rows) {
-    const { params, flags } = parse(experiment, [...args, "--dry-run"]);
-    const planned = await experiment.plan(params, flags, gpu);
-    shown ||= planned.text;
-    if (planned.seconds === undefined) seconds = undefined;
-    else if (seconds !== undefined) seconds += planned.seconds;
-  }
-  console.log(`\nThe first row alone: ${shown}`);
-  if (seconds !== undefined) {
-    console.log(
-      `\nAll rows: about ${
-        (seconds / 3600).toFixed(2)
-      } h of training and sampling on this adapter, one after the other; what rows share is made once`,
-    );
-  }
 }
 
 /** Starts the task of a row here, as a process of its own. */
@@ -255,7 +213,8 @@ async function sweep(args: readonly string[]): Promise<number> {
   const experiment = await loadExperiment(divided.task);
   const plan = await planOf(experiment, divided, options);
   if (options.dryRun) {
-    await dryRun(experiment, plan, options);
+    const asked = options.slurm ? [slurmOptions(options)] : [];
+    await dryRun(experiment, plan, options.out, ...asked);
     return 0;
   }
   const folder = new SweepFolder(options.out, plan.name);

@@ -5,12 +5,15 @@
  */
 
 import { joinValues } from "../../core/experiment/arguments.ts";
+import { openDevice } from "../../core/experiment/device.ts";
 import type { AnyExperiment } from "../../core/experiment/experiment.ts";
 import { parseFlags, UsageError } from "../../core/experiment/flags.ts";
 import { quoted } from "../../core/experiment/permissions.ts";
 import { digestFile } from "../../core/formats/digest.ts";
-import type { SweepPlan } from "../../core/sweep/folder.ts";
+import { SweepFolder, type SweepPlan } from "../../core/sweep/folder.ts";
 import * as grid from "../../core/sweep/grid.ts";
+import { callSlurm, readLimits } from "../../core/sweep/slurm.ts";
+import * as submit from "../../core/sweep/submit.ts";
 
 /** What a plan takes from the flags of a sweep. */
 export interface PlanOptions {
@@ -75,7 +78,7 @@ export async function loadExperiment(task: string): Promise<AnyExperiment> {
 }
 
 /** Reads the command line of an experiment. */
-export const parse = (experiment: AnyExperiment, args: readonly string[]) =>
+const parse = (experiment: AnyExperiment, args: readonly string[]) =>
   parseFlags<Record<string, unknown>>(
     experiment.params,
     experiment.presets,
@@ -137,4 +140,63 @@ export async function planOf(
       args: [...row.args],
     })),
   };
+}
+
+/** What a script needs beside the plan. */
+export function partsOf(
+  plan: SweepPlan,
+  out: string,
+  options: submit.SlurmOptions,
+) {
+  return { root: Deno.cwd(), out, plan, options };
+}
+
+/**
+ * Prints what a sweep would do: grid, scripts, limits, hours.
+ *
+ * @param experiment that its rows run
+ * @param plan the sweep
+ * @param out folder of runs
+ * @param options what is asked of Slurm; absent without it
+ * @throws {Error} if Slurm is asked for and does not answer
+ */
+export async function dryRun(
+  experiment: AnyExperiment,
+  plan: SweepPlan,
+  out: string,
+  options?: submit.SlurmOptions,
+): Promise<void> {
+  console.log(`Sweep ${plan.name}: ${plan.rows.length} rows\n`);
+  console.log(grid.gridText(plan.axes, plan.rows));
+  if (options !== undefined) {
+    const limits = await readLimits(callSlurm);
+    console.log(
+      `\nSlurm: MaxArraySize ${limits.maxArraySize}, MaxJobCount ${limits.maxJobCount}`,
+    );
+    const parts = partsOf(plan, out, options);
+    const logs = new SweepFolder(out, plan.name).file("logs");
+    const chunks = submit.splitRows(plan.rows.map(({ row }) => row), limits);
+    for (const chunk of chunks) {
+      console.log("\n" + submit.arrayScript(parts, chunk, plan.name, logs));
+    }
+    console.log(submit.reportScript(parts, plan.name, logs));
+  }
+  using gpu = await openDevice();
+  let seconds: number | undefined = 0;
+  let shown = "";
+  for (const { args } of plan.rows) {
+    const { params, flags } = parse(experiment, [...args, "--dry-run"]);
+    const planned = await experiment.plan(params, flags, gpu);
+    shown ||= planned.text;
+    if (planned.seconds === undefined) seconds = undefined;
+    else if (seconds !== undefined) seconds += planned.seconds;
+  }
+  console.log(`\nThe first row alone: ${shown}`);
+  if (seconds !== undefined) {
+    console.log(
+      `\nAll rows: about ${
+        (seconds / 3600).toFixed(2)
+      } h of training and sampling on this adapter, one after the other; what rows share is made once`,
+    );
+  }
 }
