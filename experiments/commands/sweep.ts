@@ -5,14 +5,9 @@
  */
 
 import { z } from "zod";
-import { joinValues } from "../../core/experiment/arguments.ts";
 import { parseCommand, runCommand } from "../../core/experiment/command.ts";
-import { openDevice } from "../../core/experiment/device.ts";
-import type { AnyExperiment } from "../../core/experiment/experiment.ts";
-import { parseFlags, UsageError } from "../../core/experiment/flags.ts";
+import { UsageError } from "../../core/experiment/flags.ts";
 import { Interrupt } from "../../core/experiment/interrupt.ts";
-import { quoted } from "../../core/experiment/permissions.ts";
-import { digestFile } from "../../core/formats/digest.ts";
 import { SweepFolder, type SweepPlan } from "../../core/sweep/folder.ts";
 import * as grid from "../../core/sweep/grid.ts";
 import { runLocal } from "../../core/sweep/local.ts";
@@ -22,6 +17,13 @@ import { callSlurm, readLimits } from "../../core/sweep/slurm.ts";
 import { RETRIED, type RowState, rowStates } from "../../core/sweep/states.ts";
 import * as submit from "../../core/sweep/submit.ts";
 import { lookAtNode, runRow } from "../../core/sweep/task.ts";
+import {
+  divide,
+  dryRun,
+  loadExperiment,
+  partsOf,
+  planOf,
+} from "./sweep_plan.ts";
 
 const HELP = `sweep: an experiment over a grid of parameters, here or on Slurm
 
@@ -97,102 +99,6 @@ const VALUED = [
   "over",
 ];
 
-/** Divides a command line into words of the sweep and of the experiment. */
-function divide(args: readonly string[]) {
-  const own: string[] = [];
-  const over: string[] = [];
-  const experiment: string[] = [];
-  for (const word of joinValues(args, VALUED)) {
-    const flag = /^--([^=]+)/.exec(word)?.[1];
-    if (flag === "over") over.push(word.replace(/^--over=?/, ""));
-    else if (
-      flag !== undefined &&
-      [...VALUED, "slurm", "allow-software", "dry-run"].includes(flag)
-    ) own.push(word);
-    else experiment.push(word);
-  }
-  const [task = "", ...words] = experiment;
-  return { own, over, task, words };
-}
-
-async function loadExperiment(task: string): Promise<AnyExperiment> {
-  const [, name] = /^exp:([a-z][a-z0-9_-]*)$/.exec(task) ?? [];
-  const url = new URL(`../${name}.ts`, import.meta.url);
-  const isThere = name !== undefined &&
-    await Deno.stat(url).then(() => true, () => false);
-  if (!isThere) {
-    throw new UsageError(
-      `Cannot sweep over "${task}": it needs an experiment first, such as exp:frontier`,
-    );
-  }
-  const module: Record<string, AnyExperiment> = await import(url.href);
-  const found = Object.values(module).find((one) => one?.name === name);
-  if (found !== undefined) return found;
-  throw new UsageError(`Cannot sweep over ${task}: ${url.pathname} has none`);
-}
-
-const parse = (experiment: AnyExperiment, args: readonly string[]) =>
-  parseFlags<Record<string, unknown>>(
-    experiment.params,
-    experiment.presets,
-    experiment.files,
-    args,
-  );
-
-/** Makes the plan of a sweep from its command line. */
-async function planOf(
-  experiment: AnyExperiment,
-  { over, task, words }: ReturnType<typeof divide>,
-  options: SweepOptions,
-): Promise<SweepPlan> {
-  const axes = over.map(grid.parseAxis);
-  const { flags } = parse(experiment, words);
-  if (flags.fresh || flags.help) {
-    throw new UsageError(
-      "Cannot sweep with --fresh or --help: choose another --name to start over, and see the help of the experiment by itself",
-    );
-  }
-  const digests: Record<string, string> = {};
-  const rows = grid.crossAxes(axes, words, (args) => {
-    const { params, flags: { preset, data = "", files } } = parse(
-      experiment,
-      args,
-    );
-    for (const path of Object.values(files)) digests[path] = "";
-    return { task, preset, params, data, files };
-  });
-  // Refuses, before any row waits for hours, a file that is not there.
-  for (const path of Object.keys(digests)) await digestFile(path);
-  const digest = grid.digestGrid(task, rows);
-  const command = [
-    ...["./run", "sweep", task],
-    ...over.map((axis) => `--over ${quoted(axis)}`),
-    ...words.map(quoted),
-  ].join(" ");
-  return {
-    name: options.name ??
-      `${experiment.name}-${flags.preset}-${digest.slice(0, 8)}`,
-    task,
-    preset: flags.preset,
-    command,
-    axes: axes.map(({ name, values }) => ({ name, values: [...values] })),
-    shared: words,
-    cache: options.cache,
-    allowSoftware: options.allowSoftware,
-    requeues: options.requeues,
-    rows: rows.map((row) => ({
-      ...row,
-      values: { ...row.values },
-      args: [...row.args],
-    })),
-  };
-}
-
-/** What a script needs beside the plan. */
-function partsOf(plan: SweepPlan, out: string, options: submit.SlurmOptions) {
-  return { root: Deno.cwd(), out, plan, options };
-}
-
 /** The options of Slurm that were given. */
 function slurmOptions(
   { throttle, time, memory, partition, gres, signal }: z.infer<
@@ -207,47 +113,6 @@ function slurmOptions(
     ...(partition === undefined ? {} : { partition }),
     ...(gres === undefined ? {} : { gres }),
   };
-}
-
-/** Prints what a sweep would do. */
-async function dryRun(
-  experiment: AnyExperiment,
-  plan: SweepPlan,
-  options: SweepOptions,
-): Promise<void> {
-  console.log(`Sweep ${plan.name}: ${plan.rows.length} rows\n`);
-  console.log(grid.gridText(plan.axes, plan.rows));
-  if (options.slurm) {
-    const limits = await readLimits(callSlurm);
-    console.log(
-      `\nSlurm: MaxArraySize ${limits.maxArraySize}, MaxJobCount ${limits.maxJobCount}`,
-    );
-    const parts = partsOf(plan, options.out, slurmOptions(options));
-    const logs = new SweepFolder(options.out, plan.name).file("logs");
-    const chunks = submit.splitRows(plan.rows.map(({ row }) => row), limits);
-    for (const chunk of chunks) {
-      console.log("\n" + submit.arrayScript(parts, chunk, plan.name, logs));
-    }
-    console.log(submit.reportScript(parts, plan.name, logs));
-  }
-  using gpu = await openDevice();
-  let seconds: number | undefined = 0;
-  let shown = "";
-  for (const { args } of plan.rows) {
-    const { params, flags } = parse(experiment, [...args, "--dry-run"]);
-    const planned = await experiment.plan(params, flags, gpu);
-    shown ||= planned.text;
-    if (planned.seconds === undefined) seconds = undefined;
-    else if (seconds !== undefined) seconds += planned.seconds;
-  }
-  console.log(`\nThe first row alone: ${shown}`);
-  if (seconds !== undefined) {
-    console.log(
-      `\nAll rows: about ${
-        (seconds / 3600).toFixed(2)
-      } h of training and sampling on this adapter, one after the other; what rows share is made once`,
-    );
-  }
 }
 
 /** Starts the task of a row here, as a process of its own. */
@@ -335,7 +200,7 @@ async function report(
 
 /** `sweep exp:NAME ...`. */
 async function sweep(args: readonly string[]): Promise<number> {
-  const divided = divide(args);
+  const divided = divide(args, VALUED, ["slurm", "allow-software", "dry-run"]);
   const options = parseCommand(SweepOptions, SWITCHES, [
     divided.task,
     ...divided.own,
@@ -348,7 +213,8 @@ async function sweep(args: readonly string[]): Promise<number> {
   const experiment = await loadExperiment(divided.task);
   const plan = await planOf(experiment, divided, options);
   if (options.dryRun) {
-    await dryRun(experiment, plan, options);
+    const asked = options.slurm ? [slurmOptions(options)] : [];
+    await dryRun(experiment, plan, options.out, ...asked);
     return 0;
   }
   const folder = new SweepFolder(options.out, plan.name);
