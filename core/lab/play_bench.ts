@@ -21,12 +21,16 @@ const WARM_UP = 5;
 /** Scenes of the test part that contact sheets are drawn of. */
 const CONTACT_SCENES = Array.from({ length: 10 }, (_, i) => 9000 + 7 * i);
 
-/** How the wheel is held in contact sheets. */
-const HELD: Readonly<Record<string, number>> = {
+/** How the wheel is held in contact sheets; null for the recorded drive. */
+const HELD: Readonly<Record<string, number | null>> = {
+  recorded: null,
   straight: 0,
   left: 0.3,
   right: -0.3,
 };
+
+/** Scene whose recorded drive is shown without WebGPU, and as animation. */
+const SHOWN_SCENE = 9021;
 
 /** Frames of the animation, and milliseconds of each. */
 const FILMED = 40;
@@ -84,9 +88,9 @@ export async function benchPlay(
   for (let i = 0; i < WARM_UP; i++) await session.step(action(i), true);
   const before = gpu.memory().bytes;
   const begin = performance.now();
-  const truth: number[] = [];
+  const times: PlayedFrame["times"][] = [];
   for (let i = 0; i < frames; i++) {
-    truth.push((await session.step(action(i))).times.truth);
+    times.push((await session.step(action(i))).times);
   }
   const seconds = (performance.now() - begin) / 1000;
   const grown = gpu.memory().bytes - before;
@@ -94,13 +98,21 @@ export async function benchPlay(
   for (let i = 0; i < 10; i++) timed.push(await session.step(action(i), true));
   const ms = (of: (frame: PlayedFrame) => number) =>
     median(timed.map(of)).toFixed(0);
-  return `${
-    (frames / seconds).toFixed(1)
-  } frames/s over ${frames} frames, ${settings.steps} steps, guidance ${settings.guidance}: truth ${
-    median(truth).toFixed(0)
-  } ms, sampler ${ms(({ times }) => times.sampler ?? NaN)} ms, decoder ${
-    ms(({ times }) => times.decoder ?? NaN)
-  } ms; memory grew by ${grown} bytes; ${gpu.adapter}`;
+  const half = (of: (time: PlayedFrame["times"]) => number) =>
+    median(times.map(of)).toFixed(0);
+  const { steps, guidance } = settings;
+  return [
+    `${(frames / seconds).toFixed(1)} frames/s over ${frames} frames, half of them within ${
+      half(({ all }) => all)
+    } ms`,
+    `${steps} steps, guidance ${guidance}: truth ${
+      half(({ truth }) => truth)
+    } ms, sampler ${ms(({ times }) => times.sampler ?? NaN)} ms, decoder ${
+      ms(({ times }) => times.decoder ?? NaN)
+    } ms`,
+    `memory grew by ${grown} bytes`,
+    gpu.adapter,
+  ].join("; ");
 }
 
 function imageOf(levels: ArrayLike<number>): Image {
@@ -120,7 +132,7 @@ interface Drive {
   readonly first: Uint8Array;
 }
 
-/** A drive with the wheel held: straight, or left and right after a second. */
+/** A drive as recorded, or with the wheel held: straight, or in bends. */
 async function heldDrive(
   gpu: Gpu,
   parts: Awaited<ReturnType<typeof openParts>>,
@@ -135,11 +147,19 @@ async function heldDrive(
     seed: 0,
   });
   const played: PlayedFrame[] = [];
-  for (let i = 0; i < frames; i++) {
+  const wheel = HELD[held] ?? null;
+  const most = wheel === null
+    ? session.truth!.recorded.states.length - 1 - FIRST_KEYFRAME
+    : frames;
+  for (let i = 0; i < Math.min(frames, most); i++) {
+    if (wheel === null) {
+      played.push(await session.step());
+      continue;
+    }
     // A bend of two seconds, then straight on: held for long, it is a circle.
     const isTurning = i % 12 >= 4 && i % 12 < 8;
     const controls: Controls = {
-      wheel: isTurning ? HELD[held]! * (i % 24 < 12 ? 1 : -1) : 0,
+      wheel: isTurning ? wheel * (i % 24 < 12 ? 1 : -1) : 0,
       pedal: 0,
     };
     played.push(await session.step(actionOf(controls)));
@@ -153,11 +173,15 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, x) => sum + x, 0) / values.length;
 }
 
+/** Heads of the table of distances. */
+const TABLE_HEAD =
+  "wheel,frame,drives,cosSim,frozenCosSim,pixelError,steeringCorrelation,steeringSlope";
+
 /** Frames at which distances are tabled. */
 const MEASURED_AT = [1, 2, 4, 8, 12, 16, 20, 30, 40, 50, 60];
 
-/** Frames whose distances the page tells: after 1, 4, 10 and 30 seconds. */
-const TOLD_AT = [2, 8, 20, 60];
+/** Frames whose distances the page tells: after 0.5, 2, 5 and 15 seconds. */
+const TOLD_AT = [1, 4, 10, 30];
 
 /** Mean distances of all drives whose truth goes on, at some frames. */
 function limitsOf(drives: readonly Drive[]) {
@@ -176,20 +200,24 @@ function limitsOf(drives: readonly Drive[]) {
 }
 
 /** Distances of all drives at some frames, and how the wheel is read back. */
-function contactTable(drives: readonly Drive[], frames: number): string {
+function tableRows(
+  name: string,
+  drives: readonly Drive[],
+  frames: number,
+): string[] {
   const at = MEASURED_AT.filter((n) => n <= frames);
-  const lines = [
-    "frame,drives,cosSim,frozenCosSim,pixelError,steeringCorrelation,steeringSlope",
-  ];
+  const lines: string[] = [];
   for (const [i, n] of at.entries()) {
     const from = (at[i - 1] ?? 0) + 1;
     const some = drives.flatMap(({ frames }) => frames.slice(from - 1, n));
-    const ends = drives.map(({ frames }) => frames[n - 1]!)
+    const ends = drives.flatMap(({ frames }) => frames[n - 1] ?? [])
       .filter(({ cosSim }) => cosSim !== undefined);
+    if (ends.length === 0) continue;
     const read = some.filter((frame) => frame.read !== undefined);
     const done = Float64Array.from(read, ({ action }) => action.steer);
     const seen = Float64Array.from(read, ({ read }) => read!.steer);
     lines.push([
+      name,
       n,
       ends.length,
       mean(ends.map(({ cosSim }) => cosSim!)).toFixed(3),
@@ -201,12 +229,12 @@ function contactTable(drives: readonly Drive[], frames: number): string {
         : "",
     ].join(","));
   }
-  return `${lines.join("\n")}\n`;
+  return lines;
 }
 
 /**
- * Drives ten scenes without a browser, each straight and in bends to the left
- * and to the right, and draws contact sheets: dream above truth.
+ * Drives ten scenes without a browser, each as recorded, straight, and in bends
+ * to the left and to the right, and draws contact sheets: dream above truth.
  *
  * @param gpu device
  * @param files weights
@@ -234,16 +262,16 @@ export async function drawContacts(
       { length: Math.floor(frames / EVERY) },
       (_, i) => EVERY * (i + 1),
     );
+    const images = (seen: readonly (ArrayLike<number> | undefined)[]) =>
+      seen.map((levels) => levels === undefined ? null : imageOf(levels));
     const rows = own.flatMap(({ held, frames, first }) => [
       {
         label: `${held}, dream`,
-        images: [first, ...columns.map((n) => frames[n - 1]!.dream)]
-          .map(imageOf),
+        images: images([first, ...columns.map((n) => frames[n - 1]?.dream)]),
       },
       {
         label: `${held}, truth`,
-        images: [first, ...columns.map((n) => frames[n - 1]!.truth)]
-          .map((levels) => levels === undefined ? null : imageOf(levels)),
+        images: images([first, ...columns.map((n) => frames[n - 1]?.truth)]),
       },
     ]);
     const { image } = contactSheet(rows, ["0", ...columns.map(String)]);
@@ -253,9 +281,18 @@ export async function drawContacts(
     );
     console.log(`scene ${scene}, ${own[0]!.title}`);
   }
-  const table = contactTable(drives, frames);
+  const isRecorded = ({ held }: Drive) => HELD[held] === null;
+  const table = [
+    TABLE_HEAD,
+    ...tableRows("recorded", drives.filter(isRecorded), frames),
+    ...tableRows("held", drives.filter((one) => !isRecorded(one)), frames),
+    "",
+  ].join("\n");
   await Deno.writeTextFile(join(directory, "distances.csv"), table);
-  await writeRecorded(directory, drives[0]!, limitsOf(drives));
+  const shown = drives.find((one) =>
+    isRecorded(one) && one.scene === SHOWN_SCENE
+  );
+  await writeRecorded(directory, shown!, limitsOf(drives.filter(isRecorded)));
   console.log(table);
 }
 

@@ -25,6 +25,12 @@ export interface PlaySettings {
 /** Sampling steps that there are: divisors of 1000, the dial of the page. */
 export const DIAL_STEPS = [1, 2, 4, 5, 8, 10, 20, 25, 40, 50] as const;
 
+/**
+ * How frames are sampled unless something else is asked for. Fewer steps fade
+ * into the mean of all streets after a few seconds, see the contact sheets.
+ */
+export const PLAY_DEFAULTS: PlaySettings = { steps: 8, guidance: 2 };
+
 /** Steps ahead of the futures that are shown at once: 2 s. */
 export const FUTURE_STEPS = 4;
 

@@ -20,6 +20,7 @@ import { checkFolder } from "../../core/experiment/run_directory.ts";
 import { servePage } from "../../core/experiment/serve_page.ts";
 import { SHIPPED_VAE } from "../../core/lab/tune_vae.ts";
 import { benchPlay, drawContacts } from "../../core/lab/play_bench.ts";
+import { PLAY_DEFAULTS } from "../../core/play/dream.ts";
 import {
   type PageFiles,
   pageFiles,
@@ -34,11 +35,11 @@ const HELP = `play: drive the world model live, in a browser
   --port N          of http://127.0.0.1 (8710; 0 for any that is free)
   --export DIR      write the page as a static folder instead, for any server
   --bench           drive without a browser instead, and print the speed
-  --contacts DIR    drive ten scenes without a browser instead, each straight,
-                    left and right: contact sheets, curves, a recorded session
+  --contacts DIR    drive ten scenes without a browser instead, each as it was
+                    recorded, straight, left and right: contact sheets, curves, a recorded session
   --frames N        frames of --bench (100) and --contacts (60)
-  --steps N         sampling steps of a frame of --bench and --contacts (4)
-  --guidance X      scale of the guidance there (1.5)
+  --steps N         sampling steps of a frame of --bench and --contacts (8)
+  --guidance X      scale of the guidance there (2)
   --scene N         seed of the world of --bench (9000)
 
 The page is bundled once and served to this machine only. Stop it by Ctrl+C.`;
@@ -53,8 +54,8 @@ const Options = z.strictObject({
   bench: z.boolean().default(false),
   contacts: z.string().min(1).optional(),
   frames: positiveInteger.optional(),
-  steps: positiveInteger.default(4),
-  guidance: positiveNumber.default(1.5),
+  steps: positiveInteger.default(PLAY_DEFAULTS.steps),
+  guidance: positiveNumber.default(PLAY_DEFAULTS.guidance),
   scene: seedNumber.default(9000),
 });
 

@@ -67,12 +67,22 @@ await part("opens and shows the first frame", async () => {
 });
 
 await part("drives by keys", async () => {
+  // One step without guidance: a software adapter takes seconds for more.
+  await tab.set("steps", "0");
+  await tab.set("guidance", "1");
+  await tab.match("limits", /Measured|^$/);
+  await tab.evaluate(`{
+    globalThis.shift = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) globalThis.shift += entry.value;
+    }).observe({ type: "layout-shift" });
+  }`);
   await tab.key("KeyP");
   await tab.key("ArrowLeft", "down");
   await framesFrom(3);
   assertEquals(await wheel(), 100);
   await tab.key("ArrowLeft", "up");
-  await framesFrom(12);
+  await framesFrom(8);
   const speed = await tab.text("fact-speed");
   await shoot("driving");
   await tab.key("KeyP");
@@ -80,15 +90,8 @@ await part("drives by keys", async () => {
 });
 
 await part("moves nothing on the page while it drives", async () => {
-  const shift = await tab.evaluate<number>(`new Promise((resolve) => {
-    let sum = 0;
-    const observer = new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) sum += entry.value;
-    });
-    observer.observe({ type: "layout-shift", buffered: true });
-    setTimeout(() => resolve(sum), 500);
-  })`);
-  assert(shift < 0.02, `layout shift ${shift}`);
+  const shift = await tab.evaluate<number>(`globalThis.shift`);
+  assert(shift < 0.001, `layout shift ${shift}`);
 });
 
 await part("pauses and steps once", async () => {
@@ -154,15 +157,15 @@ await part("shows the dream the truth", async () => {
 });
 
 await part("changes steps, scene and driver", async () => {
-  await tab.set("steps", "0");
-  assertEquals(await tab.text("steps-text"), "1");
+  await tab.set("steps", "1");
+  assertEquals(await tab.text("steps-text"), "2");
   await tab.set("scene", "9007");
   await until("a new scene", async () => await frame() === 0 || undefined);
   await tab.set("driver", "recorded");
   await tab.click("step");
   await framesFrom(1);
   await tab.set("driver", "straight");
-  await tab.set("steps", "2");
+  await tab.set("steps", "0");
   await tab.click("step");
   await framesFrom(2);
 });

@@ -105,7 +105,7 @@ export class Player {
     text("fact-adapter", gpu.adapter);
     text(
       "fact-model",
-      `${title}, ${(played.parameterCount / 1000).toFixed(0)} k parameters`,
+      `${(played.parameterCount / 1000).toFixed(0)} k parameters, ${title}`,
     );
     void gpu.device.lost.then(({ message }) => {
       if (this.#engine === opened) this.#lose(message);

@@ -49,7 +49,7 @@ export function limitsText({ limits }: RecordedSession): string {
   );
   return `Measured over ${
     limits[0]!.drives
-  } drives of ten scenes with the shipped weights, mean CosSim is ${
+  } recorded drives with the shipped weights, mean CosSim is ${
     places.join(", ")
   }: far things dissolve first, and after some seconds the dream shows a street of its own.`;
 }
