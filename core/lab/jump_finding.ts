@@ -7,7 +7,7 @@
 import type { DataFile, Finding } from "../experiment/findings.ts";
 import { formatNumber } from "../report/table.ts";
 import { lossFigure } from "./figures.ts";
-import { jumpNote } from "./jump_motion.ts";
+import { jumpNote, type JumpSet } from "./jump_motion.ts";
 import { jumpSteps } from "./jump_params.ts";
 import { jumpPictures } from "./jump_pictures.ts";
 import {
@@ -58,6 +58,14 @@ function costNote(params: JumpRunParams): string {
     .map((n) => formatNumber(n));
   return `Jump models saw ${all} jumps, drawn with replacement; scheduled sampling saw ${some}, at most as costly: it predicts the anchors before the last one, too.`;
 }
+
+/** What the sets are called beside bars. */
+const SHORT_TITLES: Readonly<Record<JumpSet["name"], string>> = {
+  consecutive: "Published",
+  mined: "Mined",
+  scenes30: "One a scene",
+  all: "All scenes",
+};
 
 /**
  * Lists the motion of every window, set by set.
@@ -111,12 +119,14 @@ export async function jumpFinding(
     },
     figures: {
       low: jumpBars(
-        Object.fromEntries(titled.map(({ title, rows }) => [title, rows])),
+        Object.fromEntries(
+          titled.map(({ name, rows }) => [SHORT_TITLES[name], rows]),
+        ),
         "low",
         Object.fromEntries(
           titled.map((
-            { title, published },
-          ) => [title, published.low?.published ?? {}]),
+            { name, published },
+          ) => [SHORT_TITLES[name], published.low?.published ?? {}]),
         ),
         seed,
       ),

@@ -67,7 +67,7 @@ export const JUMP_POINTS = {
   jump: "Jumps",
   forced: "Jumps, each from the true frame",
   jumpLast: "Jumps, raw weights",
-  scheduled: "Jumps, scheduled sampling, equal cost",
+  scheduled: "Jumps, scheduled, equal cost",
   sampled: "Jumps by diffusion",
   noised: "Jumps by diffusion, noised anchors",
   direct: "Direct regression",

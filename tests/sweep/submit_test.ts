@@ -19,7 +19,7 @@ const SEEDS = { name: "seeds", values: ["0", "1", "2", "3", "4", "5", "6"] };
 const LIMITS = { maxArraySize: 3, maxJobCount: 10_000 };
 const all = SEEDS.values.map(Number);
 
-/** Slurm that takes some jobs, then refuses, as recorded of Slurm 22.05. */
+/** Slurm that takes some jobs, then refuses, in the words of Slurm 22.05. */
 function taking(most: number, calls: string[][]): Call {
   let job = 100;
   return (command, args) => {
