@@ -209,6 +209,13 @@ export const CONTROL_CLAIMS: readonly PaperClaim[] = [
     judge: claimOf("steering", "raw-steer"),
   },
   {
+    id: "control-recipe",
+    text:
+      "Not in the paper: one frame at a time follows the steering more than the published recipe, at equal training cost: gap of a probe's slopes",
+    place: "beside Section 5.5",
+    judge: claimOf("recipes", "steering-published"),
+  },
+  {
     id: "control-guidance",
     text:
       "Guidance makes futures follow the steering more, of all scenes: gap of rank correlations",
