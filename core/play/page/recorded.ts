@@ -51,7 +51,7 @@ export function limitsText({ limits }: RecordedSession): string {
     limits[0]!.drives
   } recorded drives with the shipped weights, mean CosSim is ${
     places.join(", ")
-  }: far things dissolve first, and after some seconds the dream shows a street of its own.`;
+  }: the far street dissolves first; after some ten seconds the dream shows a street of its own, and later a dark one.`;
 }
 
 /** Milliseconds of a frame: 2 Hz, as in the world. */
