@@ -18,7 +18,8 @@ import {
 import { modelsOf, type MotionSource, sampleMotion } from "./motion_sources.ts";
 import type { MotionPart } from "./motion_tables.ts";
 import { modelOf, pairsOf, type PairSpec } from "./pair.ts";
-import type { LabParams } from "./params.ts";
+import { type JumpLabParams, jumpPresets, jumpStride } from "./jump_params.ts";
+import { type LabParams, labPresets } from "./params.ts";
 import type { Work } from "./plan.ts";
 
 /** An operating point whose motion is measured. */
@@ -87,6 +88,43 @@ export function pairMotion(
     })),
     point("mlp", "MLP baseline", (of) => ({ kind, model: modelOf(of, "mlp") })),
   ];
+}
+
+/** Parameters by preset of motion beside that of jumps. */
+export const MOTION_PRESETS = {
+  smoke: { ...labPresets.smoke, ...jumpPresets.smoke },
+  demo: { ...labPresets.demo, ...jumpPresets.demo },
+  paper: { ...labPresets.paper, ...jumpPresets.paper },
+} as const;
+
+/**
+ * Gives the point of chained jumps, where they lead to every step: the jumps of
+ * the paper's size lead to every fourth one.
+ *
+ * @param params of the run
+ * @param pairs one for each seed
+ * @returns the point, or a title that says why it is not measured
+ */
+export function jumpMotion(
+  params: JumpLabParams,
+  pairs: readonly PairSpec[],
+): { points: MotionPoint[]; unmeasured: Record<string, string> } {
+  const stride = jumpStride(params);
+  if (stride > 1) {
+    const title = `Jump model: frames ${stride} apart, see exp:jump`;
+    return { points: [], unmeasured: { jump: title } };
+  }
+  const sources = pairs.map(({ recipe, seed }): MotionSource => ({
+    kind: "jump",
+    // In one pass the network sees its anchor by any recipe.
+    model: {
+      mode: "direct",
+      recipe: recipe === "frame" ? "visible" : recipe,
+      seed,
+    },
+  }));
+  const point = { name: "jump", title: "Jump model, chained", sources };
+  return { points: [point], unmeasured: {} };
 }
 
 /** Futures of a part of the dataset. */
@@ -186,7 +224,9 @@ export async function runMotion(
   const isCalibrated = ({ source }: MotionCase) =>
     source.kind === "model" && source.calibrated === true;
   // Calibrated samples are raw ones that others have drawn by then.
-  const sampled = given.filter(({ source }) => source.kind === "model")
+  const sampled = given.filter(({ source: { kind } }) =>
+    kind === "model" || kind === "jump"
+  )
     .toSorted((a, b) => Number(isCalibrated(a)) - Number(isCalibrated(b)));
   await each("sampleMotion", sampled, { title: "sample", label });
   const found = await each("motion", given, {

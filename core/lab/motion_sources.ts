@@ -9,6 +9,9 @@ import { takeRows } from "../data/latents.ts";
 import { calibrate } from "../diffusion/calibration.ts";
 import { readFrames } from "./data.ts";
 import { futures, type FuturesSpec } from "./futures.ts";
+import type { JumpSpec } from "./jump.ts";
+import { jumpChains } from "./jump_chains.ts";
+import type { JumpLabParams } from "./jump_params.ts";
 import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
 import type { ModelSpec, WeightsKind } from "./models.ts";
@@ -29,13 +32,32 @@ export interface ModelMotion {
   readonly calibrated?: boolean;
 }
 
+/** Chains of a jump model that leads to every step, whose motion is measured. */
+export interface JumpMotion {
+  /** Jump after jump, each from where the last one led to. */
+  readonly kind: "jump";
+  /** By which model. */
+  readonly model: JumpSpec;
+}
+
 /**
- * What is looked at: futures of a model, or what is known: a copy of the
- * present, real latents decoded, the camera's frames.
+ * What is looked at: futures of a model, chains of jumps, or what is known: a
+ * copy of the present, real latents decoded, the camera's frames.
  */
-export type MotionSource = ModelMotion | {
+export type MotionSource = ModelMotion | JumpMotion | {
   readonly kind: "copy" | "real" | "camera";
 };
+
+/** A lab with a jump model, which those that have such a source are. */
+function withJumps(lab: Lab): Lab<JumpLabParams> {
+  const { params } = lab as Lab<JumpLabParams>;
+  if (params.jumpLinks !== params.horizon) {
+    throw new RangeError(
+      `Cannot measure the motion of jumps at every step: got ${params.jumpLinks} of --horizon ${params.horizon}; it needs as many`,
+    );
+  }
+  return lab as Lab<JumpLabParams>;
+}
 
 /** Says which futures of a part a model's motion is measured on. */
 async function specOf(
@@ -81,6 +103,18 @@ export async function motionFutures(
 ): Promise<MotionFutures> {
   const { horizon } = lab.params;
   const part = await lab.part(name);
+  if (source.kind === "jump") {
+    const made = await jumpChains(withJumps(lab), {
+      model: source.model,
+      part: name,
+      draws: part.windows.map((window) => ({ window })),
+    });
+    return {
+      from: [made.digest],
+      of: (i) => made.whole(i),
+      [Symbol.dispose]: () => made[Symbol.dispose](),
+    };
+  }
   if (source.kind !== "model") {
     const isCopy = source.kind === "copy";
     return {

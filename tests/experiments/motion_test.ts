@@ -63,7 +63,7 @@ Deno.test("motion goes on where it was killed, and ends with all sets and protoc
   const protocols = await motion.table("protocols");
   assertEquals(
     protocols.rows.map(({ name }) => name),
-    [...points, "copy", "real", "camera", "jump"],
+    [...points, "jump", "copy", "real", "camera"],
   );
   const first = await motion.table("motion-first40");
   const value = (name: string, column: string) => {
@@ -72,8 +72,8 @@ Deno.test("motion goes on where it was killed, and ends with all sets and protoc
   };
   assertEquals([value("real", "low"), value("copy", "high")], [1, 0]);
   const csv = await Deno.readTextFile(motion.at("windows.csv"));
-  // Nine points of four test windows, and of thirty consecutive ones.
-  assertEquals(csv.trim().split("\n").length, 1 + 9 * (4 + 30));
+  // Ten points of four test windows, and of thirty consecutive ones.
+  assertEquals(csv.trim().split("\n").length, 1 + 10 * (4 + 30));
   const gif = await Deno.readFile(motion.at("moving.gif"));
   assertEquals(new TextDecoder().decode(gif.subarray(0, 6)), "GIF89a");
 
