@@ -102,7 +102,9 @@ export async function benchPlay(
     median(times.map(of)).toFixed(0);
   const { steps, guidance } = settings;
   return [
-    `${(frames / seconds).toFixed(1)} frames/s over ${frames} frames, half of them within ${
+    `${
+      (frames / seconds).toFixed(1)
+    } frames/s over ${frames} frames, half of them within ${
       half(({ all }) => all)
     } ms`,
     `${steps} steps, guidance ${guidance}: truth ${

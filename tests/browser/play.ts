@@ -71,6 +71,10 @@ await part("drives by keys, and moves nothing on the page", async () => {
   await tab.set("steps", "0");
   await tab.set("guidance", "1");
   await tab.match("limits", /Measured|^$/);
+  await tab.key("KeyP");
+  await tab.key("ArrowLeft", "down");
+  await framesFrom(2);
+  assertEquals(await wheel(), 100);
   await tab.evaluate(`{
     globalThis.shift = 0;
     globalThis.shifted = [];
@@ -81,12 +85,8 @@ await part("drives by keys, and moves nothing on the page", async () => {
       }
     }).observe({ type: "layout-shift" });
   }`);
-  await tab.key("KeyP");
-  await tab.key("ArrowLeft", "down");
-  await framesFrom(3);
-  assertEquals(await wheel(), 100);
   await tab.key("ArrowLeft", "up");
-  await framesFrom(6);
+  await framesFrom(5);
   const speed = await tab.text("fact-speed");
   // Before a picture of the whole page, which moves it.
   const [shift, what] = await tab.evaluate<[number, string[]]>(
