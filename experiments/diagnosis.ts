@@ -10,21 +10,20 @@
 import { above, below, type Claim, claim } from "../core/experiment/claims.ts";
 import { defineExperiment, start } from "../core/experiment/experiment.ts";
 import {
+  type Asked,
   type Diagnosis,
+  type DiagnosisParams,
   diagnosisParams,
   measureDiagnosis,
 } from "../core/lab/diagnosis_run.ts";
-import {
-  actionGain,
-  diagnosisFindings,
-  recovered,
-} from "../core/lab/diagnosis_tables.ts";
+import * as tables from "../core/lab/diagnosis_tables.ts";
 import { EncoderBench } from "../core/lab/encoder_bench.ts";
-import { latentStages, planLatents } from "../core/lab/latent_run.ts";
+import { ROLE_NAMES } from "../core/lab/encoder_entries.ts";
 import {
-  acrossEncoders,
-  type DiagnosisParams,
-} from "../core/lab/diagnosis_run.ts";
+  LATENT_FILES,
+  latentStages,
+  planLatents,
+} from "../core/lab/latent_run.ts";
 import { DIAGNOSIS, DIAGNOSIS_CLAIMS as PAPER } from "./paper.ts";
 
 /** Least difference that "matches" allows: twice the paper's largest, VQGAN's. */
@@ -34,89 +33,56 @@ const MATCH = -0.001;
 const MOST = 0.5;
 
 function claimsOf(found: Diagnosis): Claim[] {
-  const { encoders, horizons } = found.params;
-  const horizon = horizons.at(-1)!;
-  const over = (of: Parameters<typeof acrossEncoders>[1]) =>
-    acrossEncoders(found, of);
-  const first = [0];
-  const shares = encoders.map((encoder) =>
-    recovered(found, encoder, "x0", "direct")
-  );
-  const gain = (from: "x0" | "x0Placed") =>
-    encoders.reduce((sum, encoder) => {
-      const dit = actionGain(found, encoder, horizon, from, "sequence");
-      const mlp = actionGain(
-        found,
-        ...[encoder, horizon, "mlpResidual", "mlpSequence"] as const,
-      );
-      return sum + (dit.value - mlp.value) / encoders.length;
-    }, 0);
-  const n = encoders.length;
+  const horizon = found.params.horizons.at(-1)!;
+  const at = (variant: Asked["variant"]) => ({ variant, horizon });
   return [
     claim(
       "capacity",
       "H1 is rejected: the DiT as a regression matches the MLP, one step ahead",
-      over((of) =>
-        found.less({ ...of, variant: "direct" }, { ...of, variant: "mlp" }, [
-          ...first,
-        ])
-      ),
+      found.across({ variant: "direct" }, { variant: "mlp" }, [0]),
       above(MATCH),
       PAPER.capacity,
     ),
     claim(
       "objective",
       "H2: x0 recovers most of the gap from noise to the direct DiT, one step ahead; least of the encoders",
-      { value: Math.min(...shares), n, of: "encoders" },
+      tables.leastRecovered(found, "x0", "direct"),
       above(MOST),
       PAPER.recovered,
     ),
     claim(
       "horizon",
       "H3 is rejected: at the longest horizon, too, the DiT of x0 is behind the residual MLP",
-      over((of) =>
-        found.less(
-          { ...of, horizon, variant: "x0" },
-          { ...of, horizon, variant: "mlpResidual" },
-        )
-      ),
+      found.across(at("x0"), at("mlpResidual")),
       below(0),
       PAPER.horizon,
     ),
     claim(
       "interaction",
       "H4: all actions help the DiT more than the MLP, at the longest horizon",
-      { value: gain("x0"), n, of: "encoders" },
+      tables.interaction(found, horizon, "x0"),
       above(0),
       PAPER.interaction,
     ),
     claim(
       "interaction-placed",
       "H4 without the confound: so they do from a DiT that knows positions before",
-      { value: gain("x0Placed"), n, of: "encoders" },
+      tables.interaction(found, horizon, "x0Placed"),
       above(0),
     ),
     claim(
       "positions",
       "Positions alone help the DiT of x0 and one action, at the longest horizon",
-      over((of) =>
-        found.less(
-          { ...of, horizon, variant: "x0Placed" },
-          { ...of, horizon, variant: "x0" },
-        )
-      ),
+      found.across({ variant: "x0Placed", horizon }, {
+        variant: "x0",
+        horizon,
+      }),
       above(0),
     ),
     claim(
       "copy",
       "A model is worth more than a copy of the present, one step ahead: the residual MLP",
-      over((of) =>
-        found.less(
-          { ...of, variant: "mlpResidual" },
-          { ...of, variant: "copy" },
-          first,
-        )
-      ),
+      found.across({ variant: "mlpResidual" }, { variant: "copy" }, [0]),
       above(0),
       PAPER.copy,
     ),
@@ -134,8 +100,7 @@ const small = {
   ...{ size: 64, width: 64, blocks: 2, heads: 4, hidden: 96, flatHidden: 192 },
   ...{ batch: 128, lr: 1e-3, directBatch: 128, directLr: 1e-3 },
 };
-
-const presets: Readonly<Record<"smoke" | "demo" | "paper", DiagnosisParams>> = {
+const presets: Record<"smoke" | "demo" | "paper", DiagnosisParams> = {
   smoke: {
     ...{ ...sampler, ...small, seeds: [0], trainScenes: 3, testScenes: 3 },
     ...{ encoders: ["distilled"], horizons: [2, 4], epochs: 2 },
@@ -152,10 +117,7 @@ const presets: Readonly<Record<"smoke" | "demo" | "paper", DiagnosisParams>> = {
   paper: {
     ...{ ...sampler, seeds: [0, 1, 2], size: 224 }, // published code
     ...{ trainScenes: 620, testScenes: 150 },
-    encoders: [
-      ...["temporal", "frame", "distilled", "contrastive"] as const,
-      ...["supervised", "reconstruction"] as const,
-    ], // Table 1
+    encoders: [...ROLE_NAMES], // Table 1
     ...{ horizons: [4, 8, 16], width: 384, blocks: 4, heads: 6 }, // Figure 3
     ...{ hidden: 512, flatHidden: 1024 }, // published code
     ...{ epochs: 100, batch: 256, lr: 1e-4 }, // published code
@@ -174,17 +136,13 @@ export const diagnosis = defineExperiment<
   title: "When does a DiT help in an encoder's latents?",
   params: diagnosisParams,
   presets,
-  files: {
-    embeddings: "folder of ENCODER.npz as published, instead of a dataset",
-    weights:
-      "folder of the published weights (./run weights); stand-ins of this project where one is missing",
-  },
+  files: LATENT_FILES,
   plan: planLatents,
   open: (context) => new EncoderBench(context),
   stages: latentStages,
   async run({ bench, each }) {
     const found = await measureDiagnosis(bench, each);
-    return { claims: claimsOf(found), ...diagnosisFindings(found, DIAGNOSIS) };
+    return { claims: claimsOf(found), ...tables.layOut(found, DIAGNOSIS) };
   },
 });
 

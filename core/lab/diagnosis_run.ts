@@ -125,6 +125,28 @@ export class Diagnosis {
     });
   }
 
+  /**
+   * Mean difference of two models over the encoders of the run. The ends of
+   * its interval are means, too: it is wider than that of the mean.
+   */
+  across(
+    a: Omit<Asked, "encoder">,
+    b: Omit<Asked, "encoder">,
+    steps?: readonly number[],
+  ): StepScore {
+    const all = this.params.encoders.map((encoder) =>
+      this.less({ ...a, encoder }, { ...b, encoder }, steps)
+    );
+    const mean = (part: "value" | "low" | "high") =>
+      all.reduce((sum, one) => sum + one[part] / all.length, 0);
+    return {
+      value: mean("value"),
+      low: mean("low"),
+      high: mean("high"),
+      n: all[0]!.n,
+    };
+  }
+
   /** Means in the quarters of the windows by copying, the hardest first. */
   quarters(asked: Asked, step: number): number[] {
     const { encoder, variant, horizon = this.params.horizons[0]! } = asked;
@@ -269,26 +291,4 @@ export async function measureDiagnosis(
     "Numbers are means over windows and seeds; intervals are of 2000 resamples of whole scenes. Latents are compared before standardization.",
     "The paper's text has an MLP of 384-512-384; the published code, and this run, one of 2 D to H D. Its MLPs of horizons 8 and 16 have ReLU where that of horizon 4 has GELU; here only the one of all actions has.",
   ]);
-}
-
-/**
- * Averages a score over the encoders of a run; so are the ends of its interval,
- * which is wider than that of the average.
- *
- * @param found scores
- * @param of the score of an encoder
- */
-export function acrossEncoders(
-  found: Diagnosis,
-  of: (asked: { readonly encoder: EncoderRole }) => StepScore,
-): StepScore {
-  const all = found.params.encoders.map((encoder) => of({ encoder }));
-  const mean = (part: "value" | "low" | "high") =>
-    all.reduce((sum, one) => sum + one[part] / all.length, 0);
-  return {
-    value: mean("value"),
-    low: mean("low"),
-    high: mean("high"),
-    n: all[0]!.n,
-  };
 }

@@ -1,7 +1,11 @@
 import type { Finding, FindingTable } from "../experiment/findings.ts";
 import type { StepScore } from "../metrics/step_scores.ts";
-import { barPlot, linePlot } from "../report/plot.ts";
-import type { Diagnosis } from "./diagnosis_run.ts";
+import {
+  diagnosisFigures,
+  type PublishedChain,
+  titleOf,
+} from "./diagnosis_figures.ts";
+import type { Asked, Diagnosis } from "./diagnosis_run.ts";
 import { type EncoderRole, ROLES } from "./encoder_entries.ts";
 import {
   CHAIN,
@@ -11,16 +15,7 @@ import {
   VARIANTS,
 } from "./latent_variants.ts";
 
-/** Numbers of the paper by encoder and model: CosSim at steps 1 to 4. */
-export type PublishedChain = Readonly<
-  Record<EncoderRole, Readonly<Record<string, readonly number[]>>>
->;
-
-type Row = VariantName | "copy";
-
-function titleOf(row: Row): string {
-  return row === "copy" ? "Copy of the present" : VARIANTS[row].title;
-}
+type Row = Asked["variant"];
 
 const cell = ({ value, low, high, n }: StepScore) => ({ value, low, high, n });
 
@@ -91,6 +86,24 @@ export function recovered(
     found.mean({ encoder, variant }, [0]).value;
   const low = at("epsilon");
   return (at(variant) - low) / (at(reference) - low);
+}
+
+/**
+ * The least of the shares of all encoders, see {@linkcode recovered}.
+ *
+ * @param found scores
+ * @param variant the model
+ * @param reference where the gap ends
+ */
+export function leastRecovered(
+  found: Diagnosis,
+  variant: VariantName,
+  reference: VariantName,
+): { value: number; n: number; of: string } {
+  const all = found.params.encoders.map((encoder) =>
+    recovered(found, encoder, variant, reference)
+  );
+  return { value: Math.min(...all), n: all.length, of: "encoders" };
 }
 
 function chainTables(found: Diagnosis, published: PublishedChain) {
@@ -195,6 +208,27 @@ export function actionGain(
     { encoder, horizon, variant: to, view },
     { encoder, horizon, variant: from, view },
   );
+}
+
+/**
+ * The interaction: what all actions gain for the DiT less what they gain for
+ * the MLP, mean over the encoders.
+ *
+ * @param found scores
+ * @param horizon steps predicted
+ * @param from the DiT of one action, without or with positions
+ */
+export function interaction(
+  found: Diagnosis,
+  horizon: number,
+  from: "x0" | "x0Placed",
+): { value: number; n: number; of: string } {
+  const { encoders } = found.params;
+  const all = encoders.map((encoder) =>
+    actionGain(found, encoder, horizon, from, "sequence").value -
+    actionGain(found, encoder, horizon, "mlpResidual", "mlpSequence").value
+  );
+  return { value: mean(all), n: all.length, of: "encoders" };
 }
 
 function actionTable(found: Diagnosis): FindingTable {
@@ -338,57 +372,13 @@ function weightTable(found: Diagnosis): FindingTable {
   );
 }
 
-function figures(found: Diagnosis, published: PublishedChain) {
-  const { encoders, horizons } = found.params;
-  const chain: readonly Row[] = [...CHAIN, "copy"];
-  return {
-    figure3: {
-      svg: barPlot(
-        encoders.flatMap((encoder) =>
-          chain.map((variant) => {
-            const { value, low, high } = found.mean({ encoder, variant }, [0]);
-            const paper = published[encoder][variant]?.[0];
-            return {
-              ...{ value, low, high, label: titleOf(variant) },
-              group: ROLES[encoder].title,
-              ...(paper === undefined ? {} : { published: paper }),
-            };
-          })
-        ),
-        { label: "CosSim, one step ahead", title: "The chain of objectives" },
-      ),
-      caption:
-        "CosSim one step ahead with intervals over scenes; diamonds are the paper's, on its encoders and data. No model but the residual ones can be expected above the copy of the present.",
-    },
-    ...Object.fromEntries(encoders.map((encoder) => [`steps_${encoder}`, {
-      svg: linePlot(
-        (["x0", "x0Placed", "sequence", "mlpResidual", "copy"] as const).map(
-          (variant) => ({
-            label: titleOf(variant),
-            points: Array.from({ length: horizons.at(-1)! }, (_, k) => {
-              const { value, low, high } = found.mean({
-                ...{ encoder, variant, horizon: horizons.at(-1)! },
-              }, [k]);
-              return { x: k + 1, y: value, low, high };
-            }),
-          }),
-        ),
-        { xLabel: "Step, at 2 Hz", yLabel: "CosSim" },
-      ),
-      caption: `${
-        ROLES[encoder].title
-      } or its stand-in: CosSim of each step of the longest horizon.`,
-    }])),
-  };
-}
-
 /**
  * Lays out all that the diagnosis found, but for the claims.
  *
  * @param found scores
  * @param published the paper's numbers
  */
-export function diagnosisFindings(
+export function layOut(
   found: Diagnosis,
   published: PublishedChain,
 ): Omit<Finding, "claims"> {
@@ -404,7 +394,7 @@ export function diagnosisFindings(
       diversity: drawTable(found),
       weights: weightTable(found),
     },
-    figures: figures(found, published),
+    figures: diagnosisFigures(found, published),
     notes: [...found.notes],
   };
 }

@@ -30,6 +30,13 @@ import type { LatentParams, Variant } from "./latent_variants.ts";
 import type { Pooling } from "./pooling.ts";
 import type { WorldShare } from "./world.ts";
 
+/** Flags that take folders. */
+export const LATENT_FILES = {
+  embeddings: "folder of ENCODER.npz as published, instead of a dataset",
+  weights:
+    "folder of the published weights (./run weights); stand-ins of this project where one is missing",
+};
+
 /** Windows that are sampled at a time, pooled. */
 const AT_ONCE = 512;
 
