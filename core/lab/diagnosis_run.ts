@@ -15,7 +15,12 @@ import {
 import type { EncoderRole } from "./encoder_entries.ts";
 import { standInNotes } from "./encoder_run.ts";
 import { encoderNames, type LatentBench } from "./latent_bench.ts";
-import type { latentStages, Measured, View } from "./latent_run.ts";
+import {
+  caseLabel,
+  type latentStages,
+  type Measured,
+  type View,
+} from "./latent_run.ts";
 import {
   CHAIN,
   CONTROLS_OF_CHAIN,
@@ -270,7 +275,7 @@ export async function measureDiagnosis(
       views: viewsOf(params, name, of.horizon),
       ...(name === "epsilon" ? { without: VARIANTS.epsilonNone } : {}),
     })),
-    { title: "train and score the models" },
+    { title: "train and score the models", label: caseLabel },
   );
   const byModel = new Map<string, Measured[]>();
   measured.forEach((one, i) => {

@@ -70,6 +70,20 @@ export interface MeasureCase {
   readonly without?: Variant;
 }
 
+/**
+ * Names a model in progress lines.
+ *
+ * @param one model of latents
+ */
+export function caseLabel(
+  { of: { encoder, pooling, horizon, seed }, variant }: Pick<
+    MeasureCase,
+    "of" | "variant"
+  >,
+): string {
+  return `${variant.title}, ${encoder}, ${pooling}, H ${horizon}, seed ${seed}`;
+}
+
 /** Scores of a model; keys are those of views. */
 export interface Measured {
   /** Cosine similarity to the true future, before standardization. */

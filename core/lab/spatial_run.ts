@@ -24,7 +24,7 @@ import {
   latentTraining,
   placedLatentModel,
 } from "./latent_bench.ts";
-import { latentStages, type Measured } from "./latent_run.ts";
+import { caseLabel, latentStages, type Measured } from "./latent_run.ts";
 import type { Variant } from "./latent_variants.ts";
 import type { Pooling } from "./pooling.ts";
 
@@ -196,14 +196,14 @@ export async function measureSpatial(
       ...{ of, variant },
       views: [{ name: "own", weights: variant.weights ?? "last" }] as const,
     })),
-    { title: "train and score the models" },
+    { title: "train and score the models", label: caseLabel },
   );
   const grids = all.filter(({ pooling }) => pooling === "grid");
   const asked = grids.flatMap((of) => MOVED.map((name) => ({ of, name })));
   const moved = await each(
     "sensitivity",
     asked.map(({ of, name }) => ({ of, variant: MATRIX[name]! })),
-    { title: "change the actions" },
+    { title: "change the actions", label: caseLabel },
   );
   const find = (encoder: EncoderRole, pooling: Pooling, name: string) =>
     measured.filter((_, i) => {
