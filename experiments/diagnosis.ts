@@ -98,7 +98,7 @@ const sampler = {
 };
 const small = {
   ...{ size: 64, width: 64, blocks: 2, heads: 4, hidden: 96, flatHidden: 192 },
-  ...{ batch: 128, lr: 1e-3, directBatch: 128, directLr: 1e-3 },
+  ...{ batch: 128, lr: 1e-3, directBatch: 128, directLr: 1e-3, decay: 0.98 },
 };
 const presets: Record<"smoke" | "demo" | "paper", DiagnosisParams> = {
   smoke: {
@@ -108,10 +108,10 @@ const presets: Record<"smoke" | "demo" | "paper", DiagnosisParams> = {
     ...{ guidances: [2], draws: 2 },
   },
   demo: {
-    ...{ ...sampler, ...small, seeds: [0, 1] },
+    ...{ ...sampler, ...small, seeds: [0], ddimSteps: 20 },
     ...{ trainScenes: 120, testScenes: 100 },
     ...{ encoders: ["temporal", "distilled"], horizons: [4, 8, 16] },
-    ...{ epochs: 10, directEpochs: 10, draws: 4 },
+    ...{ epochs: 16, directEpochs: 16, draws: 4 },
     ...{ stepCounts: [5, 20, 50], starts: [0, 200, 400, 800] },
   },
   paper: {
@@ -120,7 +120,7 @@ const presets: Record<"smoke" | "demo" | "paper", DiagnosisParams> = {
     encoders: [...ROLE_NAMES], // Table 1
     ...{ horizons: [4, 8, 16], width: 384, blocks: 4, heads: 6 }, // Figure 3
     ...{ hidden: 512, flatHidden: 1024 }, // published code
-    ...{ epochs: 100, batch: 256, lr: 1e-4 }, // published code
+    ...{ epochs: 100, batch: 256, lr: 1e-4, decay: 0.999 }, // published code
     ...{ directEpochs: 50, directBatch: 128, directLr: 1e-3 }, // published code
   },
 };

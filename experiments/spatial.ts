@@ -74,7 +74,7 @@ function claimsOf(found: SpatialFound): Claim[] {
 
 const small = {
   ...{ size: 64, width: 64, blocks: 2, heads: 4, hidden: 96, flatHidden: 304 },
-  ...{ lr: 1e-3, directBatch: 64, directLr: 1e-3, batch: 64 },
+  ...{ lr: 1e-3, directBatch: 64, directLr: 1e-3, batch: 64, decay: 0.98 },
 };
 
 const presets: Record<"smoke" | "demo" | "paper", LatentParams> = {
@@ -93,7 +93,7 @@ const presets: Record<"smoke" | "demo" | "paper", LatentParams> = {
     ...{ encoders: ["supervised", "distilled"], horizons: [16] }, // Section 5.2
     ...{ width: 384, blocks: 4, heads: 6, ddimSteps: 50 }, // published code
     ...{ hidden: 512, flatHidden: 2816 }, // published code
-    ...{ epochs: 100, batch: 64, lr: 1e-4 }, // published code
+    ...{ epochs: 100, batch: 64, lr: 1e-4, decay: 0.999 }, // published code
     ...{ directEpochs: 50, directBatch: 128, directLr: 1e-3 }, // published code
   },
 };

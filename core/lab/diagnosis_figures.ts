@@ -1,7 +1,7 @@
 import type { Finding } from "../experiment/findings.ts";
 import { barPlot, linePlot } from "../report/plot.ts";
 import type { Asked, Diagnosis } from "./diagnosis_run.ts";
-import { type EncoderRole, ROLES } from "./encoder_entries.ts";
+import type { EncoderRole } from "./encoder_entries.ts";
 import { CHAIN, VARIANTS } from "./latent_variants.ts";
 
 /** Numbers of the paper by encoder and model: CosSim at steps 1 to 4. */
@@ -35,7 +35,7 @@ export function diagnosisFigures(
             const paper = published[encoder][variant]?.[0];
             return {
               ...{ value, low, high, label: titleOf(variant) },
-              group: ROLES[encoder].title,
+              group: found.titles[encoder]!,
               ...(paper === undefined ? {} : { published: paper }),
             };
           })
@@ -43,7 +43,7 @@ export function diagnosisFigures(
         { label: "CosSim, one step ahead", title: "The chain of objectives" },
       ),
       caption:
-        "CosSim one step ahead with intervals over scenes; diamonds are the paper's, on its encoders and data. No model but the residual ones can be expected above the copy of the present.",
+        "CosSim one step ahead with intervals over scenes; diamonds are the paper's, on its encoders and data.",
     },
     ...Object.fromEntries(encoders.map((encoder) => [`steps_${encoder}`, {
       svg: linePlot(
@@ -60,9 +60,8 @@ export function diagnosisFigures(
         ),
         { xLabel: "Step, at 2 Hz", yLabel: "CosSim" },
       ),
-      caption: `${
-        ROLES[encoder].title
-      } or its stand-in: CosSim of each step of the longest horizon.`,
+      caption: `${found
+        .titles[encoder]!}: CosSim of each step of the longest horizon.`,
     }])),
   };
 }

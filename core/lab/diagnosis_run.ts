@@ -14,7 +14,11 @@ import {
 } from "../metrics/step_scores.ts";
 import type { EncoderRole } from "./encoder_entries.ts";
 import { standInNotes } from "./encoder_run.ts";
-import { encoderNames, type LatentBench } from "./latent_bench.ts";
+import {
+  encoderNames,
+  encoderTitles,
+  type LatentBench,
+} from "./latent_bench.ts";
 import {
   caseLabel,
   type latentStages,
@@ -71,8 +75,8 @@ export class Diagnosis {
   readonly params: DiagnosisParams;
   /** What a reader must know. */
   readonly notes: readonly string[];
-  /** Windows of the first horizon. */
-  readonly windows: number;
+  /** Titles of encoders by role. */
+  readonly titles: Readonly<Record<string, string>>;
   readonly #measured: ReadonlyMap<string, Measured[]>;
   readonly #copied: ReadonlyMap<string, Copied[]>;
 
@@ -82,19 +86,21 @@ export class Diagnosis {
    * @param params of the run
    * @param measured by encoder, model and horizon, one for each seed
    * @param copied by encoder and horizon
+   * @param titles of encoders by role
    * @param notes for readers
    */
   constructor(
     params: DiagnosisParams,
     measured: ReadonlyMap<string, Measured[]>,
     copied: ReadonlyMap<string, Copied[]>,
+    titles: Readonly<Record<string, string>>,
     notes: readonly string[],
   ) {
     this.params = params;
     this.notes = notes;
     this.#measured = measured;
     this.#copied = copied;
-    this.windows = [...copied.values()][0]![0]!.windows;
+    this.titles = titles;
   }
 
   #of({ encoder, variant, horizon = this.params.horizons[0]! }: Asked) {
@@ -138,7 +144,7 @@ export class Diagnosis {
     a: Omit<Asked, "encoder">,
     b: Omit<Asked, "encoder">,
     steps?: readonly number[],
-  ): StepScore {
+  ): StepScore & { readonly of: string } {
     const all = this.params.encoders.map((encoder) =>
       this.less({ ...a, encoder }, { ...b, encoder }, steps)
     );
@@ -149,6 +155,7 @@ export class Diagnosis {
       low: mean("low"),
       high: mean("high"),
       n: all[0]!.n,
+      of: "scenes",
     };
   }
 
@@ -288,7 +295,7 @@ export async function measureDiagnosis(
     const at = `${all[i]!.encoder} ${all[i]!.horizon}`;
     byLatents.set(at, [...byLatents.get(at) ?? [], one]);
   });
-  return new Diagnosis(params, byModel, byLatents, [
+  return new Diagnosis(params, byModel, byLatents, await encoderTitles(bench), [
     isStored
       ? `Embeddings were read from ${bench.context.flags.files.embeddings}.`
       : `${(await bench.data()).about}.`,

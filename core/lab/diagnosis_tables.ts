@@ -6,7 +6,7 @@ import {
   titleOf,
 } from "./diagnosis_figures.ts";
 import type { Asked, Diagnosis } from "./diagnosis_run.ts";
-import { type EncoderRole, ROLES } from "./encoder_entries.ts";
+import type { EncoderRole } from "./encoder_entries.ts";
 import {
   CHAIN,
   CONTROLS_OF_CHAIN,
@@ -21,12 +21,12 @@ const cell = ({ value, low, high, n }: StepScore) => ({ value, low, high, n });
 
 /** A column for each encoder. */
 function columns(
-  { params: { encoders } }: Diagnosis,
+  found: Diagnosis,
   published?: (encoder: EncoderRole) => Record<string, number>,
 ): FindingTable["columns"] {
-  return encoders.map((encoder) => ({
+  return found.params.encoders.map((encoder) => ({
     name: encoder,
-    title: ROLES[encoder].title,
+    title: found.titles[encoder]!,
     decimals: 4,
     ...(published
       ? { published: published(encoder), where: "published data" }
@@ -113,7 +113,7 @@ function chainTables(found: Diagnosis, published: PublishedChain) {
   return {
     chain: table(found, "The chain, CosSim one step ahead", rows, at([0]), {
       note:
-        "Weights of the last step, as published. Copying the present is no model, and is above most.",
+        "Weights of the last step, as published. The paper's numbers are of its encoders and data.",
       published: (encoder) =>
         Object.fromEntries(
           Object.entries(published[encoder]).map(([name, k]) => [name, k[0]!]),
@@ -348,10 +348,7 @@ function drawTable(found: Diagnosis): FindingTable {
     "Diversity of the x0 model, one step ahead",
     rows,
     (view, encoder) => found.mean({ encoder, variant: "x0", view }, [0]),
-    {
-      note:
-        "The distance is 1 less the cosine of two draws for one window; the best draw is known only from the truth.",
-    },
+    { note: "The distance is 1 less the cosine of two draws of a window." },
   );
 }
 

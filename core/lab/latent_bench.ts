@@ -98,6 +98,26 @@ export async function encoderNames(
   );
 }
 
+/**
+ * Titles of the run's encoders by role: stand-ins are named as this project's.
+ *
+ * @param bench with embeddings
+ */
+export async function encoderTitles(
+  bench: LatentBench,
+): Promise<Readonly<Record<string, string>>> {
+  if (await bench.stored !== undefined) {
+    return Object.fromEntries(
+      Object.entries(ROLES).map(([role, { title }]) => [role, title]),
+    );
+  }
+  return Object.fromEntries(
+    (await bench.entries()).flatMap(({ role, title }) =>
+      role ? [[role, title]] : []
+    ),
+  );
+}
+
 /** Presents of all windows of a horizon: rows whose scene goes on that long. */
 function startsOf(scenes: readonly string[], horizon: number): number[] {
   return [...scenes.keys()]
@@ -247,15 +267,15 @@ function budgetOf(
   { budget, spec }: Variant,
   seed: number,
 ): LatentTraining {
-  const { epochs, batch, lr, directEpochs, directBatch, directLr } = params;
+  const { epochs, batch, lr, decay } = params;
+  const { directEpochs, directBatch, directLr } = params;
   const isLong = budget === "diffusion";
   return {
     ...(isLong
       ? { epochs, batch, lr }
       : { epochs: directEpochs, batch: directBatch, lr: directLr }),
     clip: spec.network === "mlp" || spec.network === "token-mlp" ? 0 : 1,
-    decay: 0.999,
-    seed,
+    ...{ decay, seed },
   };
 }
 

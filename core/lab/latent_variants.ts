@@ -27,6 +27,9 @@ export const latentParams = embeddingParams.safeExtend({
   directEpochs: count.describe("passes of a regression's training"),
   directBatch: count.describe("windows of a step of it"),
   directLr: z.number().positive().describe("its learning rate"),
+  decay: z.number().min(0).max(0.9999).describe(
+    "share of the averaged weights that a step keeps",
+  ),
   ddimSteps: count.describe("steps of the sampler"),
 });
 

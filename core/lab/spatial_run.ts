@@ -18,6 +18,7 @@ import type { EncoderRole } from "./encoder_entries.ts";
 import { standInNotes } from "./encoder_run.ts";
 import {
   encoderNames,
+  encoderTitles,
   type LatentBench,
   type LatentsOf,
   latentsOf,
@@ -134,6 +135,8 @@ export const spatialStages = {
 export interface SpatialFound {
   /** Encoders. */
   readonly encoders: readonly EncoderRole[];
+  /** Their titles. */
+  readonly titles: Readonly<Record<string, string>>;
   /** Scores of a model, or of "copy", one for each seed. */
   scores(encoder: EncoderRole, pooling: Pooling, name: string): StepScores[];
   /** Trained values of a model. */
@@ -212,6 +215,7 @@ export async function measureSpatial(
     }) as Measured[];
   return {
     encoders,
+    titles: await encoderTitles(bench),
     scores: (encoder, pooling, name) =>
       name === "copy"
         ? copied.flatMap(({ scores }, i) =>

@@ -1,7 +1,7 @@
 import type { Finding, FindingTable } from "../experiment/findings.ts";
 import { meanScore, type StepScore } from "../metrics/step_scores.ts";
 import { barPlot } from "../report/plot.ts";
-import { type EncoderRole, ROLES } from "./encoder_entries.ts";
+import type { EncoderRole } from "./encoder_entries.ts";
 import type { Pooling } from "./pooling.ts";
 import { MATRIX, MOVED, POOLINGS, type SpatialFound } from "./spatial_run.ts";
 
@@ -28,7 +28,7 @@ export function gapOver(
   pooling: Pooling,
   a: string,
   b: string,
-): StepScore {
+): StepScore & { readonly of: string } {
   const all = found.encoders.map((encoder) =>
     meanScore(found.scores(encoder, pooling, a), {
       less: found.scores(encoder, pooling, b),
@@ -38,7 +38,7 @@ export function gapOver(
     all.reduce((sum, one) => sum + one[part] / all.length, 0);
   return {
     ...{ value: mean("value"), low: mean("low"), high: mean("high") },
-    n: all[0]!.n,
+    ...{ n: all[0]!.n, of: "scenes" },
   };
 }
 
@@ -54,7 +54,7 @@ function matrixTable(found: SpatialFound, pooling: Pooling): FindingTable {
     note:
       "Copies of different latents differ: compare models within a table, or by their distance to the copy.",
     columns: found.encoders.flatMap((encoder) => [
-      { name: encoder, title: ROLES[encoder].title, decimals: 4 },
+      { name: encoder, title: found.titles[encoder]!, decimals: 4 },
       { name: `${encoder}-copy`, title: "Less the copy", decimals: 4 },
     ]),
     rows: ROWS.map((name) => ({
@@ -86,7 +86,7 @@ function gapTable(found: SpatialFound, published: PublishedGaps): FindingTable {
       "The paper's +0.020 and +0.023 are against the MLP of 1.3 M; the row of equal parameters is the fair one.",
     columns: found.encoders.map((encoder) => ({
       name: encoder,
-      title: ROLES[encoder].title,
+      title: found.titles[encoder]!,
       decimals: 4,
       ...(published[encoder]
         ? { published: published[encoder], where: "published data" }
@@ -118,7 +118,7 @@ function actionTable(found: SpatialFound): FindingTable {
     columns: found.encoders.flatMap((encoder) =>
       kinds.map((kind) => ({
         name: `${encoder}-${kind}`,
-        title: `${ROLES[encoder].title}, ${changes[kind]}`,
+        title: `${found.titles[encoder]!}, ${changes[kind]}`,
         decimals: 4,
       }))
     ),
@@ -188,7 +188,7 @@ export function layOut(
                 );
                 return {
                   ...{ value, low, high, label: titleOf(name) },
-                  group: `${POOLINGS[kind]}, ${ROLES[encoder].title}`,
+                  group: `${POOLINGS[kind]}, ${found.titles[encoder]!}`,
                 };
               })
             )
