@@ -59,9 +59,10 @@ function claimsOf(found: SpatialFound): Claim[] {
     ),
     claim(
       "x0",
-      "x0 is necessary: the anchored DiT of x0 is better than that of v",
-      spatial("x0Anchored", "vAnchored"),
+      "x0 is necessary: the anchored DiT of x0 is better than that of v, which the paper does not anchor",
+      spatial("x0Anchored", "v"),
       above(0),
+      SPATIAL.x0,
     ),
     claim(
       "sampling",
@@ -73,7 +74,7 @@ function claimsOf(found: SpatialFound): Claim[] {
 }
 
 const small = {
-  ...{ size: 64, width: 64, blocks: 2, heads: 4, hidden: 96, flatHidden: 304 },
+  ...{ size: 64, width: 64, blocks: 2, heads: 4, hidden: 96, flatHidden: 319 },
   ...{ lr: 1e-3, directBatch: 64, directLr: 1e-3, batch: 64, decay: 0.98 },
 };
 

@@ -12,7 +12,7 @@ import {
   stepScores,
 } from "../metrics/step_scores.ts";
 import { predictLatents } from "../training/latent_future.ts";
-import type { SampleOptions } from "../models/latent_future.ts";
+import type { LatentSampling } from "../models/latent_future.ts";
 import { key } from "../tensor/philox.ts";
 import { rowCosines } from "../metrics/cosine.ts";
 import type { BenchPart } from "./encoder_bench.ts";
@@ -249,7 +249,7 @@ export const latentStages = {
       using null_ = other && guidance !== undefined
         ? await placedLatentModel(bench, other, without!, sizes, weights)
         : undefined;
-      const options: SampleOptions = {
+      const options: LatentSampling = {
         steps,
         ...(start === undefined ? {} : { start }),
         ...(null_ === undefined

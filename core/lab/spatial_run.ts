@@ -236,6 +236,7 @@ export async function measureSpatial(
       `${about}.`,
       ...standInNotes(encoders.map((role) => names.get(role)!)),
       `Horizon ${horizon}; DiTs by averaged weights, MLPs by those of the last step, as published. Pooled models are spatial ones with one token a frame.`,
+      "Anchored models of noise and of v add the present to what they predict, which then is no copy of it: the paper has none, and they only complete the matrix.",
       "Sampling matched to uncertainty is the difference of a diffusion from the direct model: no further model is needed to test it.",
     ],
   };

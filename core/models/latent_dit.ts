@@ -94,18 +94,16 @@ function check(name: string, what: string, got: Tensor, wanted: number[]) {
   );
 }
 
-/** What both transformers over pooled latents share. */
-abstract class PooledDiT extends Module {
-  protected trunk(
-    blocks: readonly DiTBlock[],
-    u: Tensor,
-    condition: Tensor,
-  ): Tensor {
-    return applySteps(
-      u,
-      blocks.map((block) => (x) => block.forward(x, condition)),
-    );
-  }
+/** Applies blocks under one condition. */
+function transformed(
+  blocks: readonly DiTBlock[],
+  u: Tensor,
+  condition: Tensor,
+): Tensor {
+  return applySteps(
+    u,
+    blocks.map((block) => (x) => block.forward(x, condition)),
+  );
 }
 
 /**
@@ -118,7 +116,7 @@ abstract class PooledDiT extends Module {
  * Differs from Peebles & Xie 2023: no SiLU before the modulation, and a gate
  * that starts at zero on the output.
  */
-export class LatentDiT extends PooledDiT {
+export class LatentDiT extends Module {
   /** `input_proj` */
   readonly inputProj: Linear;
   /** `pos_embed`: (1, H, D), zero at the start; absent without positions */
@@ -182,7 +180,7 @@ export class LatentDiT extends PooledDiT {
     const u = this.inputProj.forward(noised.x); // (B, H, D)
     const placed = this.posEmbed === undefined ? u : add(u, this.posEmbed);
     return finalLayer(
-      this.trunk(this.blocks, placed, condition),
+      transformed(this.blocks, placed, condition),
       condition,
       this.finalAdaln,
       this.finalLinear,
@@ -197,7 +195,7 @@ export class LatentDiT extends PooledDiT {
  * Source: Section 5.2, "DiT-direct"; published code,
  * `scripts/train_dit_direct.py`.
  */
-export class LatentDiTDirect extends PooledDiT {
+export class LatentDiTDirect extends Module {
   /** `input_proj` */
   readonly inputProj: Linear;
   /** `pos_embed.weight`: (H, D), standard normal at the start */
@@ -257,7 +255,7 @@ export class LatentDiTDirect extends PooledDiT {
       this.posEmbed.weight.reshape([1, horizon, dim]),
     ); // (B, H, D)
     return finalLayer(
-      this.trunk(this.blocks, u, condition),
+      transformed(this.blocks, u, condition),
       condition,
       this.finalAdaln,
       this.finalLinear,

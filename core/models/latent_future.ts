@@ -81,7 +81,7 @@ export interface LatentBatch {
 }
 
 /** How a model is sampled. */
-export interface SampleOptions {
+export interface LatentSampling {
   /** Steps of the sampler; any number up to 1000. Default 50. */
   readonly steps?: number;
   /** Diffusion step up to which the present is noised to start there. */
@@ -95,14 +95,15 @@ export interface SampleOptions {
 
 const schedule = new CosineNoiseSchedule();
 
-type Network =
+/** The networks of the diagnosis. */
+export type LatentNetwork =
   | LatentDiT
   | LatentDiTDirect
   | LatentPredictor
   | SpatialTemporalDiT
   | PatchMLPPredictor;
 
-function build(spec: LatentFutureSpec, sizes: LatentSizes): Network {
+function build(spec: LatentFutureSpec, sizes: LatentSizes): LatentNetwork {
   const { horizon, tokens, dim } = sizes;
   const { network, positions = false, hidden } = spec;
   const width = hidden === undefined ? {} : { hidden };
@@ -133,7 +134,7 @@ function build(spec: LatentFutureSpec, sizes: LatentSizes): Network {
 /** A model of the diagnosis with its action embedding: losses and samples. */
 export class LatentFutureModel extends Module {
   /** `network`, under the published names */
-  readonly network: Network;
+  readonly network: LatentNetwork;
   /** `fourier.freqs`, `fourier.proj.0`, `fourier.proj.2` */
   readonly fourier: FourierActionEmbedding;
   readonly #spec: LatentFutureSpec;
@@ -246,7 +247,7 @@ export class LatentFutureModel extends Module {
   predict(
     batch: LatentBatch,
     noise: Tensor | undefined,
-    options: SampleOptions = {},
+    options: LatentSampling = {},
   ): Tensor {
     const { objective, residual } = this.#spec;
     const here = this.#repeated(batch.present);

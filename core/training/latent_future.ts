@@ -4,8 +4,8 @@ import {
   type LatentBatch,
   LatentFutureModel,
   type LatentFutureSpec,
+  type LatentSampling,
   type LatentSizes,
-  type SampleOptions,
 } from "../models/latent_future.ts";
 import type { StateDict } from "../nn/module.ts";
 import { Adam, Ema } from "../nn/optimizer.ts";
@@ -223,7 +223,7 @@ export interface LatentPrediction {
   /** Stream of a window's noise, by its number. */
   readonly noise: (window: number) => Key;
   /** Of the sampler. */
-  readonly options?: SampleOptions;
+  readonly options?: LatentSampling;
 }
 
 /**
