@@ -16,6 +16,7 @@ import {
   diagnosisParams,
   measureDiagnosis,
 } from "../core/lab/diagnosis_run.ts";
+import { interaction } from "../core/lab/diagnosis_actions.ts";
 import * as tables from "../core/lab/diagnosis_tables.ts";
 import { EncoderBench } from "../core/lab/encoder_bench.ts";
 import { ROLE_NAMES } from "../core/lab/encoder_entries.ts";
@@ -60,14 +61,14 @@ function claimsOf(found: Diagnosis): Claim[] {
     claim(
       "interaction",
       "H4: all actions help the DiT more than the MLP, at the longest horizon",
-      tables.interaction(found, horizon, "x0"),
+      interaction(found, horizon, "x0"),
       above(0),
       PAPER.interaction,
     ),
     claim(
       "interaction-placed",
       "H4 without the confound: so they do from a DiT that knows positions before",
-      tables.interaction(found, horizon, "x0Placed"),
+      interaction(found, horizon, "x0Placed"),
       above(0),
     ),
     claim(

@@ -5,6 +5,8 @@ import {
   type PublishedChain,
   titleOf,
 } from "./diagnosis_figures.ts";
+import { actionTable } from "./diagnosis_actions.ts";
+import { encoderTable as table } from "./diagnosis_layout.ts";
 import type { Asked, Diagnosis } from "./diagnosis_run.ts";
 import type { EncoderRole } from "./encoder_entries.ts";
 import {
@@ -16,51 +18,6 @@ import {
 } from "./latent_variants.ts";
 
 type Row = Asked["variant"];
-
-const cell = ({ value, low, high, n }: StepScore) => ({ value, low, high, n });
-
-/** A column for each encoder. */
-function columns(
-  found: Diagnosis,
-  published?: (encoder: EncoderRole) => Record<string, number>,
-): FindingTable["columns"] {
-  return found.params.encoders.map((encoder) => ({
-    name: encoder,
-    title: found.titles[encoder]!,
-    decimals: 4,
-    ...(published
-      ? { published: published(encoder), where: "published data" }
-      : {}),
-  }));
-}
-
-function table(
-  found: Diagnosis,
-  title: string,
-  rows: readonly { name: string; title: string }[],
-  of: (row: string, encoder: EncoderRole) => StepScore | number,
-  rest: {
-    readonly note?: string;
-    readonly published?: (encoder: EncoderRole) => Record<string, number>;
-  } = {},
-): FindingTable {
-  return {
-    title,
-    head: "Model",
-    ...(rest.note ? { note: rest.note } : {}),
-    columns: columns(found, rest.published),
-    rows: rows.map(({ name, title }) => ({
-      name,
-      title,
-      cells: Object.fromEntries(
-        found.params.encoders.map((encoder) => {
-          const value = of(name, encoder);
-          return [encoder, typeof value === "number" ? value : cell(value)];
-        }),
-      ),
-    })),
-  };
-}
 
 const named = (names: readonly Row[]) =>
   names.map((name) => ({ name, title: titleOf(name) }));
@@ -183,88 +140,6 @@ function horizonTable(found: Diagnosis): FindingTable {
       return found.mean({ ...row, encoder });
     },
     { note: "The DiT of all actions by averaged weights, as published." },
-  );
-}
-
-/**
- * What all actions gain over one, for a model.
- *
- * @param found scores
- * @param encoder role
- * @param horizon steps predicted
- * @param from the model of one action
- * @param to that of all actions
- */
-export function actionGain(
-  found: Diagnosis,
-  encoder: EncoderRole,
-  horizon: number,
-  from: VariantName,
-  to: VariantName,
-): StepScore {
-  // Equal weights on both sides: only the actions differ.
-  const view = VARIANTS[to].spec.network === "dit" ? "average" : "last";
-  return found.less(
-    { encoder, horizon, variant: to, view },
-    { encoder, horizon, variant: from, view },
-  );
-}
-
-/**
- * The interaction: what all actions gain for the DiT less what they gain for
- * the MLP, mean over the encoders.
- *
- * @param found scores
- * @param horizon steps predicted
- * @param from the DiT of one action, without or with positions
- */
-export function interaction(
-  found: Diagnosis,
-  horizon: number,
-  from: "x0" | "x0Placed",
-): { value: number; n: number; of: string } {
-  const { encoders } = found.params;
-  const all = encoders.map((encoder) =>
-    actionGain(found, encoder, horizon, from, "sequence").value -
-    actionGain(found, encoder, horizon, "mlpResidual", "mlpSequence").value
-  );
-  return { value: mean(all), n: all.length, of: "encoders" };
-}
-
-function actionTable(found: Diagnosis): FindingTable {
-  const gains = {
-    dit: ["x0", "sequence", "DiT, from a model without positions"],
-    placed: ["x0Placed", "sequence", "DiT, from one with positions"],
-    mlp: ["mlpResidual", "mlpSequence", "MLP"],
-  } as const;
-  const rows = found.params.horizons.flatMap((horizon) => [
-    ...Object.entries(gains).map(([key, [, , title]]) => ({
-      ...{ key, horizon, name: `${key}-${horizon}` },
-      title: `${title}, H ${horizon}`,
-    })),
-    ...["dit", "placed"].map((key) => ({
-      ...{ key: `${key}-more`, horizon, name: `${key}-more-${horizon}` },
-      title: `Interaction: ${
-        key === "dit" ? "DiT" : "DiT with positions"
-      } less MLP, H ${horizon}`,
-    })),
-  ]);
-  return table(
-    found,
-    "What all actions gain over the first one, CosSim, mean over the steps",
-    rows,
-    (name, encoder) => {
-      const { key, horizon } = rows.find((one) => one.name === name)!;
-      const gain = (of: keyof typeof gains) =>
-        actionGain(found, encoder, horizon, gains[of][0], gains[of][1]);
-      return key.endsWith("-more")
-        ? gain(key.slice(0, -5) as "dit" | "placed").value - gain("mlp").value
-        : gain(key as keyof typeof gains);
-    },
-    {
-      note:
-        "The published comparison is the first: its model of all actions has positions, that of one action has none.",
-    },
   );
 }
 

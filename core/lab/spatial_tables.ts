@@ -188,7 +188,9 @@ export function layOut(
                 );
                 return {
                   ...{ value, low, high, label: titleOf(name) },
-                  group: `${POOLINGS[kind]}, ${found.titles[encoder]!}`,
+                  group: found.encoders.length === 1
+                    ? POOLINGS[kind]
+                    : `${POOLINGS[kind]}, ${found.titles[encoder]!}`,
                 };
               })
             )
