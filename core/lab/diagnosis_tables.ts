@@ -1,5 +1,4 @@
 import type { Finding, FindingTable } from "../experiment/findings.ts";
-import type { StepScore } from "../metrics/step_scores.ts";
 import {
   diagnosisFigures,
   type PublishedChain,
@@ -14,7 +13,6 @@ import {
   CONTROLS_OF_CHAIN,
   LONG,
   type VariantName,
-  VARIANTS,
 } from "./latent_variants.ts";
 
 type Row = Asked["variant"];
