@@ -12,6 +12,8 @@ export interface DdimOptions {
   readonly steps?: number;
   /** Where they stand. Default "leading", as published. */
   readonly grid?: TimeGrid;
+  /** The steps themselves, falling, instead of a number of them. */
+  readonly timesteps?: readonly number[];
   /** Called before every step; what it throws ends the sampling. */
   readonly check?: () => void;
 }
@@ -38,7 +40,8 @@ export function ddimSample(
   schedule: CosineNoiseSchedule,
   options: DdimOptions = {},
 ): Tensor {
-  const timesteps = schedule.timesteps(options.steps ?? 50, options.grid);
+  const timesteps = options.timesteps ??
+    schedule.timesteps(options.steps ?? 50, options.grid);
   const { gpu } = noise;
   return noGrad(() => {
     let x = noise;

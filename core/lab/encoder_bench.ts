@@ -22,16 +22,18 @@ import { digestFile } from "../formats/digest.ts";
 import { readWeights } from "../formats/weights.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { tensor } from "../tensor/create.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { encoderEntries, type EncoderEntry } from "./encoder_entries.ts";
+import { encodeAs, type Pooling } from "./pooling.ts";
 import { StoredEmbeddings } from "./stored_embeddings.ts";
 import { drawnWorld, drawScenes, type WorldShare } from "./world.ts";
 
-/** Parameters of experiments that compare encoders. */
-export const benchParams = z.strictObject({
+/** Parameters of experiments on embeddings of a dataset. */
+export const embeddingParams = z.strictObject({
   seeds: z.array(z.int().min(0)).min(1).refine(
     (seeds) => new Set(seeds).size === seeds.length,
     "it needs each seed once",
-  ).describe("seeds of the probes, one training each"),
+  ).describe("seeds of what is trained"),
   size: z.int().min(16).describe("side of a frame of the embedded world"),
   trainScenes: z.int().min(1).describe(
     "scenes of the embedded world to train on",
@@ -39,6 +41,13 @@ export const benchParams = z.strictObject({
   testScenes: z.int().min(2).describe(
     "scenes of the embedded world to test on",
   ),
+});
+
+/** Validated parameters. */
+export type EmbeddingParams = z.infer<typeof embeddingParams>;
+
+/** Parameters of experiments that compare encoders. */
+export const benchParams = embeddingParams.safeExtend({
   epochs: z.int().min(1).describe("passes of a probe over the training frames"),
   batch: z.int().min(1).describe("frames of a training step"),
   lr: z.number().positive().describe("learning rate of Adam"),
@@ -93,7 +102,7 @@ const ROWS = "rows.f32";
 const VALUES_AT_ONCE = 64 * 64 * 64 * 3;
 
 /** What experiments that compare encoders work with on one thread. */
-export class EncoderBench<P extends BenchParams = BenchParams>
+export class EncoderBench<P extends EmbeddingParams = BenchParams>
   implements Disposable {
   /** Of the experiment. */
   readonly context: StageContext<P>;
@@ -211,11 +220,15 @@ export class EncoderBench<P extends BenchParams = BenchParams>
    *
    * @param name of the entry
    * @param part of the dataset
+   * @param pooling what is kept; "grid" for single frames only, averaged two by
+   *   two where the encoder does not
+   * @throws {TypeError} if the encoder has no tokens of a single frame
    * @throws {Interrupted} if it was asked to stop
    */
   async embed(
     name: string,
     part: BenchPart,
+    pooling: Pooling = "pooled",
   ): Promise<Artifact<EmbeddingFacts>> {
     const data = await this.data();
     const entry = await this.#entry(name);
@@ -232,9 +245,10 @@ export class EncoderBench<P extends BenchParams = BenchParams>
           clip: entry.clip ?? "frame",
           dataset: data.digest,
           scenes: scenes.map((scene) => scene.name),
+          ...(pooling === "grid" ? { pooling } : {}),
         },
       },
-      (folder) => this.#fill(folder, entry, scenes),
+      (folder) => this.#fill(folder, entry, scenes, pooling),
       {
         interrupt,
         log,
@@ -247,6 +261,7 @@ export class EncoderBench<P extends BenchParams = BenchParams>
     folder: ArtifactFolder,
     entry: EncoderEntry,
     scenes: readonly Scene[],
+    pooling: Pooling,
   ): Promise<EmbeddingFacts> {
     const { root, tracks } = await this.data();
     const { gpu, context: { interrupt, progress } } = this;
@@ -255,10 +270,12 @@ export class EncoderBench<P extends BenchParams = BenchParams>
       using weights = await readWeights(entry.weights);
       await network.load(gpu, weights);
     }
+    const encode = encodeAs(network, pooling);
     using loader = new FrameLoader(1);
     const partial = folder.scratch(ROWS);
     using file = await Deno.open(partial, { write: true, create: true });
-    const bytes = (frames: number) => 4 * network.width * frames;
+    const width = await this.#width(encode, network, entry);
+    const bytes = (frames: number) => 4 * width * frames;
     const kept = (await file.stat()).size;
     const line = progress("embed");
     let done = 0;
@@ -270,7 +287,8 @@ export class EncoderBench<P extends BenchParams = BenchParams>
       interrupt.check();
       const track = tracks.get(scene.name)!;
       const rows = await this.#embedScene(
-        network,
+        encode,
+        width,
         loader,
         entry,
         root,
@@ -286,12 +304,26 @@ export class EncoderBench<P extends BenchParams = BenchParams>
     line.end();
     await file.truncate(bytes(done));
     await Deno.rename(partial, folder.file(ROWS));
-    return { frames: done, width: network.width };
+    return { frames: done, width };
+  }
+
+  /** Values of a row: those of one black frame. */
+  async #width(
+    encode: (frames: Tensor) => Tensor,
+    network: Encoder,
+    { frames: { side }, clip }: EncoderEntry,
+  ): Promise<number> {
+    if (clip !== undefined) return network.width;
+    using _ = this.gpu.scope();
+    const black = new Float32Array(side * side * 3);
+    const y = encode(tensor(this.gpu, black, [1, side, side, 3]));
+    return (await y.read()).length;
   }
 
   /** Rows of a scene's keyframes. */
   async #embedScene(
-    network: Encoder,
+    encode: (frames: Tensor) => Tensor,
+    width: number,
     loader: FrameLoader,
     { clip, frames: { side, crop, filter } }: EncoderEntry,
     root: string,
@@ -316,7 +348,7 @@ export class EncoderBench<P extends BenchParams = BenchParams>
     const own = side * side * 3;
     const length = shown[0]?.length ?? 1;
     const atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / (own * length)));
-    const rows = new Float32Array(keyframes.length * network.width);
+    const rows = new Float32Array(keyframes.length * width);
     for (let start = 0; start < shown.length; start += atOnce) {
       using _ = this.gpu.scope();
       const some = shown.slice(start, start + atOnce);
@@ -328,8 +360,8 @@ export class EncoderBench<P extends BenchParams = BenchParams>
       const shape = clip === undefined
         ? [some.length, side, side, 3]
         : [some.length, length, side, side, 3];
-      const y = network.encode(tensor(this.gpu, values, shape));
-      rows.set(await y.read() as Float32Array, start * network.width);
+      const y = encode(tensor(this.gpu, values, shape));
+      rows.set(await y.read() as Float32Array, start * width);
     }
     return rows;
   }
@@ -339,11 +371,16 @@ export class EncoderBench<P extends BenchParams = BenchParams>
    *
    * @param name of the entry, or of the given file
    * @param part of the dataset
+   * @param pooling what is kept of a frame
    */
-  async embeddings(name: string, part: BenchPart): Promise<Embeddings> {
+  async embeddings(
+    name: string,
+    part: BenchPart,
+    pooling: Pooling = "pooled",
+  ): Promise<Embeddings> {
     const stored = await this.stored;
     if (stored !== undefined) return await stored.read(name, part);
-    const made = await this.embed(name, part);
+    const made = await this.embed(name, part, pooling);
     const bytes = await Deno.readFile(made.file(ROWS));
     const frames = (await this.data()).scenes[part].flatMap((scene) =>
       scene.keyframes.map(({ action }) => ({ action, scene: scene.name }))

@@ -246,16 +246,24 @@ export async function measureEncoders(
   };
 }
 
-/** Says which encoders are this project's. */
-function standInNotes(names: readonly string[]): string[] {
+/**
+ * Says which encoders are this project's.
+ *
+ * @param names of entries
+ */
+export function standInNotes(names: readonly string[]): string[] {
   const own = names.filter((name) => name.startsWith("small_"));
   return own.length === 0 ? [] : [
     `${own.length} of ${names.length} encoders are small stand-ins of this project, one trunk trained for five objectives on the embedded world (./run train:encoders): they show what the comparison does, and say nothing of the paper's encoders.`,
   ];
 }
 
-/** What changes the result beside the parameters. */
-async function inputsOf(
+/**
+ * Gives what changes the result beside the parameters.
+ *
+ * @param flags with the folders given
+ */
+export async function inputsOf(
   { files, data, cache }: CommonFlags,
 ): Promise<Record<string, string>> {
   const { "per-scene": errors, embeddings, weights } = files;
@@ -282,8 +290,12 @@ async function inputsOf(
   return digests;
 }
 
-/** Published files that a folder lacks, one line. */
-async function lackingWeights(directory?: string): Promise<string[]> {
+/**
+ * Lists published files that a folder lacks, in one line.
+ *
+ * @param directory folder of the published files
+ */
+export async function lackingWeights(directory?: string): Promise<string[]> {
   const own = (await encoderEntries(directory)).filter(({ role, name }) =>
     role !== undefined && name !== ROLES[role].published
   );
