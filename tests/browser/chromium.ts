@@ -168,9 +168,10 @@ export class Tab implements Disposable {
     );
   }
 
-  /** Closes the connection. */
+  /** Closes the tab, and the connection with it. */
   [Symbol.dispose](): void {
-    this.#socket.close();
+    this.#answers.clear();
+    this.#socket.send(JSON.stringify({ id: 0, method: "Page.close" }));
   }
 }
 

@@ -188,7 +188,7 @@ await part("replays a link bit for bit", async () => {
   await tab.match("status", /link/);
   link = await tab.evaluate<string>(`document.getElementById("link").value`);
   using other = await browser.open(link);
-  const said = await other.match("status", /^Replayed/);
+  const said = await other.match("status", /^Replayed/, 180_000);
   assert(/equal bit for bit/.test(said), said);
   assertEquals(other.complaints, []);
   return `${link.length} letters, ${said}`;
