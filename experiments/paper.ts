@@ -633,6 +633,8 @@ export const PLACES = {
   DIVERSITY_REAL: "published data",
   SWEEP_VALUES: "published code, Section 5.5",
   TABLE_1: "Table 1",
+  DIAGNOSIS: "published data of Section 5.2 and Figure 3",
+  SPATIAL_GAPS: "published data of Section 5.2",
 } as const;
 
 /**

@@ -27,12 +27,6 @@ const cellOf = (role: Role, column: string, table = "table1") => ({
   column,
 });
 
-/** What Section 5.2 is about, and no experiment here trains. */
-const NO_VECTORS = {
-  untestable:
-    "no experiment here predicts single-vector or spatial embeddings: its transformers predict VAE latents",
-};
-
 /** The abstract. */
 export const ABSTRACT: readonly PaperClaim[] = [
   {
@@ -129,7 +123,7 @@ export const CONTRIBUTIONS: readonly PaperClaim[] = [
     id: "contribution-diagnosis",
     text: "A diagnosis of when a diffusion transformer helps",
     place: "Contributions",
-    judge: NO_VECTORS,
+    judge: claimOf("diagnosis", "objective"),
   },
   {
     id: "contribution-frontier",
@@ -259,14 +253,17 @@ export const DIAGNOSIS_CLAIMS: readonly PaperClaim[] = [
     text: "A diffusion transformer is at first worse than an MLP of its inputs",
     place: "Section 5.2, Figure 3",
     code: "worse than the copy of the present, too, on every encoder",
-    judge: NO_VECTORS,
+    judge: {
+      untestable:
+        "the chain of exp:diagnosis and its Figure 3 show it beside the MLP and the copy, without a verdict of its own",
+    },
   },
   {
     id: "diagnosis-capacity",
     text: "Capacity is not the reason: without diffusion it matches the MLP",
     place: "Section 5.2, H1",
     code: "CosSim +0.0103, +0.0208, +0.0056, -0.0005, -0.0003, +0.0009",
-    judge: NO_VECTORS,
+    judge: claimOf("diagnosis", "capacity"),
   },
   {
     id: "diagnosis-objective",
@@ -276,14 +273,14 @@ export const DIAGNOSIS_CLAIMS: readonly PaperClaim[] = [
     paper: 0.885,
     code:
       "0.885 of one encoder and seed, by the gap to direct regression and not to the MLP",
-    judge: NO_VECTORS,
+    judge: claimOf("diagnosis", "objective"),
   },
   {
     id: "diagnosis-horizon",
     text: "A longer horizon is not the remedy",
     place: "Section 5.2, H3",
     code: "the residual MLP wins at every step of 8 and 16",
-    judge: NO_VECTORS,
+    judge: claimOf("diagnosis", "horizon"),
   },
   {
     id: "diagnosis-sequence",
@@ -292,7 +289,7 @@ export const DIAGNOSIS_CLAIMS: readonly PaperClaim[] = [
     paper: "0.007 to 0.020",
     code:
       "these are its own gains, one seed; the interaction is 0.006 to 0.014; the MLP still wins",
-    judge: NO_VECTORS,
+    judge: claimOf("diagnosis", "interaction"),
   },
   {
     id: "diagnosis-spatial-vit",
@@ -302,7 +299,7 @@ export const DIAGNOSIS_CLAIMS: readonly PaperClaim[] = [
     paper: "0.020 \u00b1 0.002",
     code:
       "against an MLP of a tenth; of as many parameters 0.0021 \u00b1 0.0015",
-    judge: NO_VECTORS,
+    judge: claimOf("spatial", "matched"),
   },
   {
     id: "diagnosis-spatial-dino",
@@ -312,7 +309,7 @@ export const DIAGNOSIS_CLAIMS: readonly PaperClaim[] = [
     paper: "0.023 \u00b1 0.002",
     code:
       "against an MLP of a tenth; of as many parameters 0.0092 \u00b1 0.0020",
-    judge: NO_VECTORS,
+    judge: claimOf("spatial", "matched"),
   },
   {
     id: "diagnosis-ingredients",
@@ -321,6 +318,6 @@ export const DIAGNOSIS_CLAIMS: readonly PaperClaim[] = [
     place: "Section 5.2",
     code:
       "not shown: the model that wins is direct regression, anchored diffusion is the worst",
-    judge: NO_VECTORS,
+    judge: claimOf("spatial", "sufficient"),
   },
 ];
