@@ -27,10 +27,13 @@ import {
 import type { Conditions, FutureModel, SampleOptions } from "./future_model.ts";
 
 /** What a frame is predicted from: two frames, and the action after them. */
-type Context = Pick<FrameInputs, "last" | "previous" | "hasPrevious">;
+export type FrameContext = Pick<
+  FrameInputs,
+  "last" | "previous" | "hasPrevious"
+>;
 
 /** Frames that follow one another, on the device. */
-export interface FrameBatch extends Context {
+export interface FrameBatch extends FrameContext {
   /** (B, S, P) normalized tokens of the frame after `last` */
   readonly next: Tensor;
   /** (B, 1, features) Fourier features of the action between, or the action */
@@ -175,10 +178,10 @@ export class FrameWorldModel extends Module implements FutureModel {
 
   /** Noise of one deviation on both frames of some samples' context. */
   #noisedContext(
-    { last, previous, hasPrevious }: Context,
+    { last, previous, hasPrevious }: FrameContext,
     { seed, samples, contextNoiseShare = 0, contextNoise = 0 }:
       FrameLossOptions,
-  ): Context {
+  ): FrameContext {
     const keys = (name: string) => samples.map((k) => key(name, seed, k));
     const deviations = keys("noised context").map((k) =>
       k.uniform(0) < contextNoiseShare ? contextNoise * k.uniform(1) : 0
@@ -203,7 +206,10 @@ export class FrameWorldModel extends Module implements FutureModel {
   }
 
   /** (B, S, P): the last frame and what the network adds. */
-  #regress({ last, previous, hasPrevious }: Context, action: Tensor): Tensor {
+  #regress(
+    { last, previous, hasPrevious }: FrameContext,
+    action: Tensor,
+  ): Tensor {
     const t = hasPrevious.map(() => 0);
     const change = this.network.forward({
       ...{ x: last, t, last, previous, hasPrevious, action },
@@ -225,7 +231,7 @@ export class FrameWorldModel extends Module implements FutureModel {
   /** Predicts frame after frame, each from the two before it. */
   #unroll(
     { present, features, previous: before }: FrameConditions,
-    predict: (context: Context, action: Tensor, step: number) => Tensor,
+    predict: (context: FrameContext, action: Tensor, step: number) => Tensor,
   ): Tensor {
     const [batch = 0] = present.shape;
     using scope = this.#gpu.scope();
