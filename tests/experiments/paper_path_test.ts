@@ -21,7 +21,7 @@ async function writeGenerated(path: string, network: Module): Promise<void> {
 }
 
 Deno.test("frontier's paper preset runs from nuScenes' layout through the full-size networks to the report", async () => {
-  const folder = ".test/paper";
+  const folder = ".test/paper-path";
   const at = (...parts: string[]) => join(root, folder, ...parts);
   await Deno.remove(at(), { recursive: true }).catch(() => {});
   await Deno.mkdir(at(), { recursive: true });

@@ -5,6 +5,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "@std/path";
+import { isThere } from "../../core/experiment/artifact_files.ts";
 import { StopFlag } from "../../core/experiment/interrupt.ts";
 import { readJson } from "../../core/experiment/run_directory.ts";
 import { runLocal } from "../../core/sweep/local.ts";
@@ -147,7 +148,12 @@ Deno.test("two tasks of a row, and one whose predecessor's command lives on, mak
     "--cache=none",
   ]).spawn();
   const finished = orphan.output();
-  while ((await folder.runsOf(other!, plan.task)).length === 0) {
+  // Until it holds its run folder, which its first stage shows.
+  const isBegun = async () => {
+    const [run = ""] = await folder.runsOf(other!, plan.task);
+    return await isThere(join(run, "stages"));
+  };
+  while (!await isBegun()) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   assertEquals(await runRow(folder, plan, other!, TASK), 0);
