@@ -5,8 +5,7 @@
  * @module
  */
 
-import { takeRows } from "../data/latents.ts";
-import { calibrate, channelStatistics } from "../diffusion/calibration.ts";
+import { calibrate } from "../diffusion/calibration.ts";
 import { digestJson } from "../experiment/artifact_files.ts";
 import { WorldModel } from "../models/world_model.ts";
 import { noGrad } from "../tensor/autograd.ts";
@@ -23,7 +22,7 @@ import {
   modelTokens,
   trainedModel,
 } from "./models.ts";
-import { batchesOf } from "./scores.ts";
+import { calibrationAt } from "./channel_calibration.ts";
 import { firstWindows } from "./sweep.ts";
 
 /** Draws of noise level and noise that the loss of a window is averaged over. */
@@ -107,9 +106,8 @@ async function losses(
  */
 export async function fitOf(lab: Lab, spec: FitSpec): Promise<Fit> {
   const { model, weights, ddimSteps } = spec;
-  const { horizon, evalBatch } = lab.params;
-  const step = horizon - 1;
-  const [channels, height, width] = (await lab.networks()).latentShape;
+  const step = lab.params.horizon - 1;
+  const [, height, width] = (await lab.networks()).latentShape;
   const made: Partial<Record<typeof PARTS[number], Futures>> = {};
   const shown: Record<string, PartFit> = {};
   try {
@@ -124,24 +122,8 @@ export async function fitOf(lab: Lab, spec: FitSpec): Promise<Fit> {
         ...{ model, weights, part: name, draws, ddimSteps },
       });
     }
-    const { windows, latents } = await lab.part("train");
-    const own = fittedWindows({ windows }, spec);
-    const batches = batchesOf(own.length, evalBatch);
-    const positions = height * width;
-    const statistics = {
-      predicted: channelStatistics(
-        batches.map((list) => made.train!.at(list, step)),
-        channels,
-        positions,
-      ),
-      target: channelStatistics(
-        batches.map((list) =>
-          takeRows(latents, list.map((i) => own[i]!.row + 1 + step))
-        ),
-        channels,
-        positions,
-      ),
-    };
+    const own = fittedWindows(await lab.part("train"), spec);
+    const statistics = await calibrationAt(lab, made.train!, own, step);
     const isSampled = model.mode === "diffusion";
     for (const name of PARTS) {
       const part = await lab.part(name);
@@ -155,9 +137,9 @@ export async function fitOf(lab: Lab, spec: FitSpec): Promise<Fit> {
             about: isSampled ? digestJson(statistics, "statistics") : "direct",
             latents: (list) => {
               const values = made[name]!.at(list, step);
-              const { predicted, target } = statistics;
+              const { deployed, target } = statistics;
               return isSampled
-                ? calibrate(values, predicted, target, positions)
+                ? calibrate(values, deployed, target, height * width)
                 : values;
             },
           },

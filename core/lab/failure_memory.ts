@@ -20,7 +20,7 @@ import type { PartName } from "./latents.ts";
 import { pairFutures, type PairSpec } from "./pair.ts";
 import { pairColumns, pairPlaces } from "./pair_scores.ts";
 import { levelsOf } from "./pictures.ts";
-import { batchesOf } from "./scores.ts";
+import { batchesOf } from "./batches.ts";
 
 /** Frames with what neighbours are looked for in. */
 interface FrameSet {

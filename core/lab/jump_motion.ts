@@ -16,7 +16,7 @@ import { type JumpLabParams, jumpSteps, jumpStride } from "./jump_params.ts";
 import type { Lab } from "./lab.ts";
 import { framesAtOnce, type Part } from "./latents.ts";
 import type { ModelSpec, WeightsKind } from "./models.ts";
-import { batchesOf } from "./scores.ts";
+import { batchesOf } from "./batches.ts";
 
 /** What happened, or the present again. */
 export interface KnownSource {

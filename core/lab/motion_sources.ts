@@ -16,7 +16,7 @@ import type { Lab } from "./lab.ts";
 import type { PartName } from "./latents.ts";
 import type { ModelSpec, WeightsKind } from "./models.ts";
 import { calibrationSpec, windowDraws } from "./pair.ts";
-import { calibrationAt } from "./pair_scores.ts";
+import { calibrations } from "./channel_calibration.ts";
 
 /** Futures of a model whose motion is measured. */
 export interface ModelMotion {
@@ -144,10 +144,7 @@ export async function motionFutures(
   using calibration = await futures(lab, sampled);
   const windows = sampled.draws.map(({ window }) => window);
   const [, height, width] = (await lab.networks()).latentShape;
-  const steps = Array.from({ length: horizon }, (_, step) => step);
-  const statistics = await Promise.all(
-    steps.map((step) => calibrationAt(lab, calibration, windows, step)),
-  );
+  const statistics = await calibrations(lab, calibration, windows);
   return {
     from: [made.digest, calibration.digest],
     of: (i) => {

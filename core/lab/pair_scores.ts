@@ -6,33 +6,25 @@
 
 import { takeRows } from "../data/latents.ts";
 import { blend } from "../diffusion/blend.ts";
-import {
-  calibrate,
-  type ChannelStatistics,
-  channelStatistics,
-} from "../diffusion/calibration.ts";
+import { calibrate, type ChannelStatistics } from "../diffusion/calibration.ts";
 import { digestJson } from "../experiment/artifact_files.ts";
 import { diversity } from "../metrics/neighbors.ts";
 import { mean } from "../metrics/statistics.ts";
+import { batchesOf } from "./batches.ts";
+import {
+  calibrationAt,
+  type ChannelCalibration,
+  channelsOf,
+} from "./channel_calibration.ts";
 import { type Columns, columns, type Point, scoresOf } from "./columns.ts";
-import type { LabWindow } from "./data.ts";
 import type { Futures } from "./futures.ts";
 import type { Lab } from "./lab.ts";
 import { type PointScores, windowCosines } from "./metrics.ts";
 import { type PairFutures, pairFutures, type PairSpec } from "./pair.ts";
-import {
-  batchesOf,
-  type LatentsOf,
-  scoreOf,
-  type StackCheck,
-} from "./scores.ts";
+import { type LatentsOf, scoreOf, type StackCheck } from "./scores.ts";
 
 /** Channel statistics of samples and of real latents at one step. */
-export interface StepStatistics {
-  /** Real latents of training windows. */
-  readonly target: ChannelStatistics;
-  /** Samples of training windows. */
-  readonly deployed: ChannelStatistics;
+export interface StepStatistics extends ChannelCalibration {
   /** Samples of the test windows. */
   readonly raw: ChannelStatistics;
   /** Real latents of the test windows. */
@@ -89,57 +81,6 @@ async function latentsAt(
     guided: predicted(pair.guided),
     real: recorded(1 + step),
     present: recorded(0),
-  };
-}
-
-/** Batches of latents, read each time they are walked through. */
-function streamed(
-  latents: LatentsOf,
-  count: number,
-  batch: number,
-): Iterable<Float32Array> {
-  return {
-    *[Symbol.iterator]() {
-      for (const windows of batchesOf(count, batch)) yield latents(windows);
-    },
-  };
-}
-
-/** Measures latents of windows 0, ..., count - 1 channel by channel. */
-async function channelsOf(
-  lab: Lab,
-  latents: LatentsOf,
-  count: number,
-): Promise<ChannelStatistics> {
-  const [channels, height, width] = (await lab.networks()).latentShape;
-  lab.context.interrupt.check();
-  const batches = streamed(latents, count, lab.params.evalBatch);
-  return channelStatistics(batches, channels, height * width);
-}
-
-/**
- * Measures the deployable calibration of a model at one step: samples of
- * training windows, and the real latents of these.
- *
- * @param lab windows and parameters
- * @param calibration the samples
- * @param windows of the training part that they are of
- * @param step of the horizon, from 0
- * @throws {Interrupted} if it was asked to stop
- */
-export async function calibrationAt(
-  lab: Lab,
-  calibration: Futures,
-  windows: readonly LabWindow[],
-  step: number,
-): Promise<Pick<StepStatistics, "target" | "deployed">> {
-  const { latents } = await lab.part("train");
-  const real: LatentsOf = (list) =>
-    takeRows(latents, list.map((i) => windows[i]!.row + 1 + step));
-  const sampled: LatentsOf = (list) => calibration.at(list, step);
-  return {
-    target: await channelsOf(lab, real, windows.length),
-    deployed: await channelsOf(lab, sampled, windows.length),
   };
 }
 

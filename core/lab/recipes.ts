@@ -23,7 +23,7 @@ import { type PointScores, WINDOW_METRICS } from "./metrics.ts";
 import type { ModelSpec } from "./models.ts";
 import { labParams } from "./params.ts";
 import type { Work } from "./plan.ts";
-import { batchesOf } from "./scores.ts";
+import { batchesOf } from "./batches.ts";
 import { type SweepResponses, sweepResponses } from "./sweep.ts";
 import { sweepParams } from "./sweep_run.ts";
 

@@ -5,22 +5,22 @@
  * @module
  */
 
-import { takeRows } from "../data/latents.ts";
-import {
-  calibrate,
-  type ChannelStatistics,
-  channelStatistics,
-} from "../diffusion/calibration.ts";
+import { calibrate } from "../diffusion/calibration.ts";
 import { digestJson } from "../experiment/artifact_files.ts";
 import { key } from "../tensor/philox.ts";
 import { toTokens } from "../training/window_tokens.ts";
-import { type LabWindow, spaced } from "./data.ts";
+import type { LabWindow } from "./data.ts";
 import { type Draw, type Futures, futures, windowNoise } from "./futures.ts";
 import type { Lab } from "./lab.ts";
 import type { Part } from "./latents.ts";
 import { type ModelSpec, modelTokens } from "./models.ts";
 import { levelsOf } from "./pictures.ts";
-import { batchesOf } from "./scores.ts";
+import { batchesOf } from "./batches.ts";
+import {
+  calibrations,
+  type ChannelCalibration,
+} from "./channel_calibration.ts";
+import { calibrationSpec } from "./pair.ts";
 import { firstWindows, recordedActions } from "./sweep.ts";
 
 /** Which roll-outs. */
@@ -104,31 +104,11 @@ export function rolloutWindows(
 async function stepStatistics(
   lab: Lab,
   { model, ddimSteps }: RolloutSpec,
-): Promise<{ predicted: ChannelStatistics; target: ChannelStatistics }[]> {
-  const { calibrationWindows, evalBatch, horizon } = lab.params;
-  const { windows, latents, shape } = await lab.part("train");
-  const some = spaced(windows, calibrationWindows);
-  const draws = some.map((window): Draw => ({
-    window,
-    noise: windowNoise("calibration sampling", model.seed, window),
-  }));
-  using made = await futures(lab, { model, part: "train", draws, ddimSteps });
-  const [channels, positions] = [shape[0], shape[1] * shape[2]];
-  const batches = batchesOf(some.length, evalBatch);
-  return Array.from({ length: horizon }, (_, step) => ({
-    predicted: channelStatistics(
-      batches.map((list) => made.at(list, step)),
-      channels,
-      positions,
-    ),
-    target: channelStatistics(
-      batches.map((list) =>
-        takeRows(latents, list.map((i) => some[i]!.row + 1 + step))
-      ),
-      channels,
-      positions,
-    ),
-  }));
+): Promise<ChannelCalibration[]> {
+  const spec = await calibrationSpec(lab, model);
+  const windows = spec.draws.map(({ window }) => window);
+  using made = await futures(lab, { ...spec, ddimSteps });
+  return await calibrations(lab, made, windows);
 }
 
 /**
@@ -213,8 +193,8 @@ export async function rollout(lab: Lab, spec: RolloutSpec): Promise<Rollout> {
   ) => {
     const values = made.at(windows.map((i) => index.get(i)!), step);
     if (statistics === undefined) return values;
-    const { predicted, target } = statistics[step]!;
-    return calibrate(values, predicted, target, positions);
+    const { deployed, target } = statistics[step]!;
+    return calibrate(values, deployed, target, positions);
   };
   let presents = new Map<number, Float32Array<ArrayBuffer>>();
   for (const [i, { window }] of all.entries()) {

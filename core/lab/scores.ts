@@ -19,6 +19,7 @@ import {
   type WindowMetric,
 } from "./metrics.ts";
 import type { FrozenNetworks } from "./networks.ts";
+import { batchesOf } from "./batches.ts";
 
 /** Gives the latents of some windows, by their numbers, at the scored step. */
 export type LatentsOf = (windows: readonly number[]) => Float32Array;
@@ -139,20 +140,6 @@ export function scoreOf(
 ): Score {
   const { low, high } = bootstrapInterval(values, { groups: scenes, seed });
   return { value: mean(values), low, high, n: values.length };
-}
-
-/**
- * Cuts windows 0, ..., count - 1 into batches.
- *
- * @param count of all windows
- * @param batch of most batches; the last one may be smaller
- */
-export function batchesOf(count: number, batch: number): number[][] {
-  const all = Array.from({ length: count }, (_, i) => i);
-  return Array.from(
-    { length: Math.ceil(count / batch) },
-    (_, i) => all.slice(i * batch, (i + 1) * batch),
-  );
 }
 
 /** Names under which what happened is measured, beside the points. */

@@ -5,16 +5,12 @@
  * @module
  */
 
-import { takeRows } from "../data/latents.ts";
 import { FrameLoader } from "../data/frames.ts";
-import {
-  calibrate,
-  type ChannelStatistics,
-  channelStatistics,
-} from "../diffusion/calibration.ts";
+import { calibrate } from "../diffusion/calibration.ts";
 import { nearest, UsageError } from "../experiment/flags.ts";
 import type { Image } from "../formats/image.ts";
 import { key } from "../tensor/philox.ts";
+import { calibrations } from "./channel_calibration.ts";
 import { drivenFrames } from "./counterfactual.ts";
 import { type LabWindow, readFrames, spaced } from "./data.ts";
 import type { DriveLog } from "./drive_log.ts";
@@ -215,25 +211,6 @@ async function jumped(
   });
 }
 
-/** Statistics that calibrate samples at a step: of samples, and of real ones. */
-async function calibrationAt(
-  lab: Lab,
-  of: PairSpec,
-  step: number,
-): Promise<[deployed: ChannelStatistics, target: ChannelStatistics]> {
-  const { windows, latents, shape: [channels, height, width] } = await lab.part(
-    "train",
-  );
-  const some = spaced(windows, lab.params.calibrationWindows);
-  using made = await pairFuture(lab, of, "calibration");
-  const measure = (batch: Float32Array) =>
-    channelStatistics([batch], channels, height * width);
-  return [
-    measure(made.at([...some.keys()], step)),
-    measure(takeRows(latents, some.map(({ row }) => row + 1 + step))),
-  ];
-}
-
 /**
  * Shows a story as the camera, the autoencoder, every model and a copy of the
  * present have it.
@@ -287,11 +264,16 @@ export async function filmsOf(
   };
   const raw = await predicted(lab, of, story, "diffusion", "raw");
   const [, height, width] = part.shape;
-  const calibrated: Steps = [];
-  for (const [step, latents] of raw.entries()) {
-    const [deployed, target] = await calibrationAt(lab, of, step % horizon);
-    calibrated.push(calibrate(latents!, deployed, target, height * width));
-  }
+  using samples = await pairFuture(lab, of, "calibration");
+  const training = spaced(
+    (await lab.part("train")).windows,
+    lab.params.calibrationWindows,
+  );
+  const statistics = await calibrations(lab, samples, training);
+  const calibrated: Steps = raw.map((latents, step) => {
+    const { deployed, target } = statistics[step % horizon]!;
+    return calibrate(latents!, deployed, target, height * width);
+  });
   const real = rows.slice(1).map((i) => part.latents.read(i, i + 1));
   const driven = story.isDriven && flags.data === undefined
     ? [{
