@@ -126,6 +126,20 @@ async function isKept({ run }: ArtifactUse): Promise<boolean> {
   return await isThere(run).catch(() => true);
 }
 
+/** Waits for a look at what another process may rename or remove meanwhile. */
+async function whileThere<T>(looking: Promise<T>): Promise<T | undefined> {
+  return await looking.catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  });
+}
+
+/** What is known of the artifact in a folder, as far as that can be read. */
+async function recordIn(folder: string): Promise<Partial<ArtifactRecord>> {
+  const read = await readJson(join(folder, RECORD)).catch(() => undefined);
+  return (read ?? {}) as Partial<ArtifactRecord>;
+}
+
 async function look(
   root: string,
   kind: string,
@@ -136,9 +150,10 @@ async function look(
   if (digest === undefined) return undefined;
   const path = join(root, kind, name);
   const folder = join(root, kind, digest);
-  const read = await readJson(join(path, RECORD)).catch(() => undefined);
-  const record = (read ?? {}) as Partial<ArtifactRecord>;
-  const [bytes, changed] = await sizeOf(path);
+  const record = await recordIn(path);
+  const size = await whileThere(sizeOf(path));
+  if (size === undefined) return undefined;
+  const [bytes, changed] = size;
   const state = ending === ".removed"
     ? "removed"
     : ending === undefined
@@ -185,8 +200,12 @@ export async function listArtifacts(root: string): Promise<ListedArtifact[]> {
     );
 }
 
+/** An artifact that a run needs. */
+export type UsedArtifact = Pick<ListedArtifact, "kind" | "digest" | "record">;
+
 /**
- * Lists what a run needs: what it opened or made, and what that was made from.
+ * Lists what a run needs, of what is finished: what it opened or made, and what
+ * that was made from.
  *
  * @param root folder of artifacts
  * @param user the run
@@ -194,29 +213,34 @@ export async function listArtifacts(root: string): Promise<ListedArtifact[]> {
 export async function usedArtifacts(
   root: string,
   user: ArtifactUser,
-): Promise<ListedArtifact[]> {
-  const list = await listArtifacts(root);
-  const used = new Set(
-    list.filter(({ uses }) => uses.some((use) => isOf(use, user))),
-  );
+): Promise<UsedArtifact[]> {
+  const list: UsedArtifact[] = [];
+  const used = new Set<UsedArtifact>();
+  for (const kind of await foldersIn(root)) {
+    for (const digest of await foldersIn(join(root, kind))) {
+      if (!/^[0-9a-f]{64}$/.test(digest)) continue;
+      const folder = join(root, kind, digest);
+      const record = await recordIn(folder);
+      if (record.files === undefined) continue;
+      const artifact = { kind, digest, record };
+      list.push(artifact);
+      const uses = await readUses(folder);
+      if (uses.some((use) => isOf(use, user))) used.add(artifact);
+    }
+  }
   // A set also visits what is added meanwhile.
   for (const { record } of used) {
     for (const one of list) {
       if (record.from?.includes(one.digest)) used.add(one);
     }
   }
-  return list.filter((one) => used.has(one) && one.state === "whole");
+  return [...used];
 }
 
 async function foldersIn(folder: string): Promise<string[]> {
-  try {
-    const entries = await Array.fromAsync(Deno.readDir(folder));
-    return entries.filter((entry) => entry.isDirectory)
-      .map(({ name }) => name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+  const entries = await whileThere(Array.fromAsync(Deno.readDir(folder)));
+  return (entries ?? []).filter((entry) => entry.isDirectory)
+    .map(({ name }) => name);
 }
 
 /**

@@ -222,18 +222,20 @@ Deno.test("Artifacts asked twice at a time, by one object or two, work once", as
   const two = artifactsIn(root, "y");
   const told: string[] = [];
   const log = (line: string) => void told.push(line);
+  const begun = Promise.withResolvers<void>();
   const slow = async (folder: ArtifactFolder) => {
+    begun.resolve();
     // Until the other one waits, but not for ever.
     for (let i = 0; i < 1000 && told.length === 0; i++) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     return await work(folder);
   };
-  const all = await Promise.all([
-    one.make(MODEL, slow, { log }),
-    one.make(MODEL, slow, { log }),
-    two.make(MODEL, slow, { log }),
-  ]);
+  const make = (by: Artifacts) => by.make(MODEL, slow, { log });
+  const first = [make(one), make(one)] as const;
+  // The lock is held, and says by whom.
+  await begun.promise;
+  const all = await Promise.all([...first, make(two)]);
   assertEquals(work.times, 1);
   assertEquals(all[0], all[1]);
   assertEquals(all[0].record, all[2].record);
@@ -645,4 +647,25 @@ Deno.test("usedArtifacts knows a run that started over from what it was before",
     new Map(runs as [string, number][]),
     new Map([[old.digest, 1], [both.digest, 1]]),
   );
+});
+
+Deno.test("artifacts are listed while others are made", async () => {
+  await using folder = await temporary();
+  const { root } = folder;
+  let isDone = false;
+  const making = async () => {
+    for (let seed = 0; seed < 40; seed++) {
+      await artifactsIn(root).make(
+        { kind: "model", spec: { seed } },
+        counted(),
+      );
+    }
+    isDone = true;
+  };
+  const listing = async () => {
+    while (!isDone) await listArtifacts(root);
+  };
+  await Promise.all([making(), listing()]);
+  const user = { experiment: "test", run: root, begun: "" };
+  assertEquals((await usedArtifacts(root, user)).length, 40);
 });
