@@ -1,16 +1,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { tableSchema } from "../../core/experiment/findings.ts";
-import {
-  readFindings,
-  reportOf,
-} from "../../core/experiment/findings_report.ts";
+import { readFindings } from "../../core/experiment/findings_report.ts";
 import {
   copyArtifacts,
   emptyFolder,
   endAt,
   finish,
   outcomeOf,
+  reportElsewhere,
   runFolder,
   startExperiment,
 } from "../support/experiment_process.ts";
@@ -64,17 +62,8 @@ Deno.test("controllability runs in its sandbox, says how good the probe is, and 
   const gif = await Deno.readFile(at("sweep.gif"));
   assertEquals(new TextDecoder().decode(gif.subarray(0, 6)), "GIF89a");
 
-  // What the report needs, elsewhere: JSON and what it names.
-  const copy = await emptyFolder(`${folder}/copy`);
-  const files = [
-    "findings.json",
-    ...Object.values(findings.tables),
-    ...Object.values(findings.figures).map(({ svg }) => svg),
-    ...Object.values(findings.media).map(({ file }) => file),
-  ];
-  for (const file of files) await Deno.copyFile(at(file), join(copy, file));
   assertEquals(
-    await reportOf(copy),
+    await reportElsewhere(path, `${folder}/copy`),
     await Deno.readTextFile(at("report.html")),
   );
 });

@@ -1,14 +1,17 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
+import { join } from "@std/path";
 import { tableSchema } from "../../core/experiment/findings.ts";
 import {
   readFindings,
   reportOf,
 } from "../../core/experiment/findings_report.ts";
+import {
+  emptyFolder,
+  finish,
+  runFolder,
+  startExperiment,
+} from "../support/experiment_process.ts";
 import { SMOKE_CACHE } from "../support/smoke_cache.ts";
-import { taskFlags } from "../support/task_flags.ts";
-
-const root = fromFileUrl(new URL("../..", import.meta.url));
 
 // Written by PyTorch 1.13, by fixtures/torch/jump.py.
 const GIVEN = "fixtures/torch/published/smoke_jump.pt";
@@ -68,35 +71,23 @@ const CASES = {
 
 type Name = keyof typeof CASES;
 
-/** Runs the smoke preset as the task does, in its sandbox. */
-async function run(name: Name, ...args: string[]) {
-  const folder = `.test/${name}`;
-  const { code, stdout, stderr } = await new Deno.Command("deno", {
-    cwd: root,
-    args: [
-      ...taskFlags(`exp:${name}`, { writeOnly: `${folder},${SMOKE_CACHE}` }),
-      ...["--preset", "smoke"],
-      ...["--out", `${folder}/runs`, "--cache", SMOKE_CACHE],
-      ...args,
-    ],
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
+const placeOf = (name: Name) => ({
+  task: `exp:${name}` as const,
+  folder: `.test/${name}`,
+  cache: SMOKE_CACHE,
+});
+
+const run = (name: Name, ...args: string[]) =>
+  finish(startExperiment(placeOf(name), ...args));
 
 for (const name of ["jump", "inverse"] as const) {
   Deno.test(`${name} runs in its sandbox, and leaves findings that the report is built from`, async () => {
-    const folder = join(root, `.test/${name}`);
-    await Deno.remove(folder, { recursive: true }).catch(() => {});
-    for (const path of [folder, join(root, SMOKE_CACHE)]) {
-      await Deno.mkdir(path, { recursive: true });
-    }
+    await emptyFolder(placeOf(name).folder);
     const whole = await run(name);
     assertEquals(whole.code, 0, whole.stderr);
     assertMatch(whole.stdout, /The report is .*report\.html/);
-    const runs = join(folder, `runs/${name}`);
-    const [own = { name: "" }] = await Array.fromAsync(Deno.readDir(runs));
-    const at = (...parts: string[]) => join(runs, own.name, ...parts);
+    const path = await runFolder(placeOf(name));
+    const at = (...parts: string[]) => join(path, ...parts);
     const findings = await readFindings(at());
     const { claims, table, rows, gif, artifact } = CASES[name];
     assertEquals(
@@ -119,9 +110,6 @@ for (const name of ["jump", "inverse"] as const) {
 }
 
 Deno.test("jump takes a model of a file in the authors' layout, and says in one line what does not fit", async () => {
-  for (const path of [".test/jump", SMOKE_CACHE]) {
-    await Deno.mkdir(join(root, path), { recursive: true });
-  }
   const planned = await run("jump", "--jump", GIVEN, "--dry-run");
   assertEquals(planned.code, 0, planned.stderr);
   assertMatch(

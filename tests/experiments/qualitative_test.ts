@@ -1,41 +1,30 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { readFindings } from "../../core/experiment/findings_report.ts";
+import {
+  emptyFolder,
+  finish,
+  runFolder,
+  startExperiment,
+} from "../support/experiment_process.ts";
 import { SMOKE_CACHE } from "../support/smoke_cache.ts";
-import { taskFlags } from "../support/task_flags.ts";
 
 const root = fromFileUrl(new URL("../..", import.meta.url));
 const folder = ".test/qualitative";
 
-/** Runs the smoke preset as the task does, in its sandbox. */
-async function run(out: string, ...args: string[]) {
-  for (const path of [folder, SMOKE_CACHE]) {
-    await Deno.mkdir(join(root, path), { recursive: true });
-  }
-  const { code, stdout, stderr } = await new Deno.Command("deno", {
-    cwd: root,
-    args: [
-      ...taskFlags("exp:qualitative", {
-        writeOnly: `${folder},${SMOKE_CACHE}`,
-      }),
-      ...["--preset", "smoke"],
-      ...["--out", `${folder}/${out}`, "--cache", SMOKE_CACHE],
-      ...args,
-    ],
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
+const placeOf = (out: string) => ({
+  task: "exp:qualitative" as const,
+  folder: `${folder}/${out}`,
+  cache: SMOKE_CACHE,
+});
 
-/** Folder of the only run that was written there. */
-async function runIn(out: string): Promise<string> {
-  const runs = join(root, folder, out, "qualitative");
-  const [{ name } = { name: "" }] = await Array.fromAsync(Deno.readDir(runs));
-  return join(runs, name);
-}
+const run = (out: string, ...args: string[]) =>
+  finish(startExperiment(placeOf(out), ...args));
+
+const runIn = (out: string) => runFolder(placeOf(out));
 
 Deno.test("qualitative shows named scenes in a sheet, a film and a page that the report links to", async () => {
-  await Deno.remove(join(root, folder), { recursive: true }).catch(() => {});
+  await emptyFolder(folder);
   const { code, stderr } = await run("named", "--scenes=drive-9002,drive-9000");
   assertEquals(code, 0, stderr);
   const at = await runIn("named");

@@ -1,44 +1,33 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
+import { join } from "@std/path";
 import { tableSchema } from "../../core/experiment/findings.ts";
 import {
   readFindings,
   reportOf,
 } from "../../core/experiment/findings_report.ts";
+import {
+  emptyFolder,
+  finish,
+  runFolder,
+  startExperiment,
+} from "../support/experiment_process.ts";
 import { SMOKE_CACHE } from "../support/smoke_cache.ts";
-import { taskFlags } from "../support/task_flags.ts";
 
-const root = fromFileUrl(new URL("../..", import.meta.url));
 const folder = ".test/recipes";
 
-/** Runs the smoke preset as the task does, in its sandbox. */
-async function run(...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command("deno", {
-    cwd: root,
-    args: [
-      ...taskFlags("exp:recipes", { writeOnly: `${folder},${SMOKE_CACHE}` }),
-      ...["--preset", "smoke"],
-      ...["--out", `${folder}/runs`, "--cache", SMOKE_CACHE],
-      ...args,
-    ],
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
+const place = { task: "exp:recipes", folder, cache: SMOKE_CACHE } as const;
+
+const run = (...args: string[]) => finish(startExperiment(place, ...args));
 
 Deno.test("recipes runs in its sandbox and leaves findings that the report is built from", async () => {
-  await Deno.remove(join(root, folder), { recursive: true }).catch(() => {});
-  for (const path of [folder, SMOKE_CACHE]) {
-    await Deno.mkdir(join(root, path), { recursive: true });
-  }
+  await emptyFolder(folder);
   const whole = await run();
   assertEquals(whole.code, 0, whole.stderr);
   assertMatch(whole.stdout, /The report is .*report\.html/);
   assertMatch((await run()).stdout, /Finished before/);
 
-  const runs = join(root, folder, "runs/recipes");
-  const [{ name } = { name: "" }] = await Array.fromAsync(Deno.readDir(runs));
-  const at = (...parts: string[]) => join(runs, name, ...parts);
+  const path = await runFolder(place);
+  const at = (...parts: string[]) => join(path, ...parts);
   const findings = await readFindings(at());
   assertEquals(findings.claims.length, 14);
   assert(findings.claims.every(({ verdict }) => verdict === "not tested"));
@@ -65,7 +54,6 @@ Deno.test("recipes runs in its sandbox and leaves findings that the report is bu
 });
 
 Deno.test("recipes refuses steps that no grid has", async () => {
-  await Deno.mkdir(join(root, folder), { recursive: true });
   for (
     const [flag, message] of [
       ["--frame-steps=7", /--frame-steps .*divisor of 1000/],

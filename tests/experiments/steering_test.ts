@@ -1,43 +1,32 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
+import { join } from "@std/path";
 import { tableSchema } from "../../core/experiment/findings.ts";
 import {
   readFindings,
   reportOf,
 } from "../../core/experiment/findings_report.ts";
+import {
+  emptyFolder,
+  finish,
+  runFolder,
+  startExperiment,
+} from "../support/experiment_process.ts";
 import { SMOKE_CACHE } from "../support/smoke_cache.ts";
-import { taskFlags } from "../support/task_flags.ts";
 
-const root = fromFileUrl(new URL("../..", import.meta.url));
 const folder = ".test/steering";
 
-/** Runs the smoke preset as the task does, in its sandbox. */
-async function run(...args: string[]) {
-  for (const path of [folder, SMOKE_CACHE]) {
-    await Deno.mkdir(join(root, path), { recursive: true });
-  }
-  const { code, stdout, stderr } = await new Deno.Command("deno", {
-    cwd: root,
-    args: [
-      ...taskFlags("exp:steering", { writeOnly: `${folder},${SMOKE_CACHE}` }),
-      ...["--preset", "smoke"],
-      ...["--out", `${folder}/runs`, "--cache", SMOKE_CACHE],
-      ...args,
-    ],
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
+const place = { task: "exp:steering", folder, cache: SMOKE_CACHE } as const;
+
+const run = (...args: string[]) => finish(startExperiment(place, ...args));
 
 Deno.test("steering runs in its sandbox and leaves findings that the report is built from", async () => {
-  await Deno.remove(join(root, folder), { recursive: true }).catch(() => {});
+  await emptyFolder(folder);
   const whole = await run();
   assertEquals(whole.code, 0, whole.stderr);
   assertMatch((await run()).stdout, /Finished before/);
 
-  const runs = join(root, folder, "runs/steering");
-  const [{ name } = { name: "" }] = await Array.fromAsync(Deno.readDir(runs));
-  const at = (file: string) => join(runs, name, file);
+  const path = await runFolder(place);
+  const at = (...parts: string[]) => join(path, ...parts);
   const findings = await readFindings(at(""));
   assertEquals(
     findings.claims.map(({ id, verdict }) => `${id} ${verdict}`),

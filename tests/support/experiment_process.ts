@@ -6,7 +6,10 @@
 
 import { fromFileUrl, join } from "@std/path";
 import type { FindingsFile } from "../../core/experiment/findings.ts";
-import { readFindings } from "../../core/experiment/findings_report.ts";
+import {
+  readFindings,
+  reportOf,
+} from "../../core/experiment/findings_report.ts";
 import { taskFlags, type TaskName } from "./task_flags.ts";
 
 const root = fromFileUrl(new URL("../..", import.meta.url));
@@ -140,6 +143,31 @@ export async function outcomeOf(place: ExperimentPlace): Promise<Outcome> {
     tables[name] = await Deno.readTextFile(join(folder, name));
   }
   return { findings, tables };
+}
+
+/**
+ * Builds the report of a run elsewhere, from its findings and the files that
+ * these name.
+ *
+ * @param run its folder
+ * @param to an empty folder, from the project's
+ */
+export async function reportElsewhere(
+  run: string,
+  to: string,
+): Promise<string> {
+  const copy = join(root, await emptyFolder(to));
+  const { tables, figures, media } = await readFindings(run);
+  const files = [
+    "findings.json",
+    ...Object.values(tables),
+    ...Object.values(figures).map(({ svg }) => svg),
+    ...Object.values(media).map(({ file }) => file),
+  ];
+  for (const file of files) {
+    await Deno.copyFile(join(run, file), join(copy, file));
+  }
+  return await reportOf(copy);
 }
 
 /**
