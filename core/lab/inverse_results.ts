@@ -8,13 +8,10 @@
 import type { Quantity } from "../experiment/claims.ts";
 import { guessError, invertSweep } from "../metrics/inversion.ts";
 import { leastSquaresLine, pearson } from "../metrics/spearman.ts";
-import {
-  bootstrapResamples,
-  mean,
-  percentileInterval,
-} from "../metrics/statistics.ts";
+import { mean } from "../metrics/statistics.ts";
 import { type InverseScene, midpoints, type ToldSteering } from "./inverse.ts";
 import type { SweepMeasure } from "./sweep_results.ts";
+import { windowQuantity } from "./window_quantity.ts";
 
 /** Largest range of responses that counts as none, as of sweeps. */
 const RESOLUTION: Readonly<Record<SweepMeasure, number>> = {
@@ -83,17 +80,12 @@ function resampled(
   seed: number,
   level = 0.95,
 ): Quantity {
-  const windows = [...scenes.keys()];
   const of = new Set(scenes).size === scenes.length ? "scenes" : "windows";
-  const about = { n: windows.length, of, decimals: 3 };
-  const value = windows.length === 0 ? NaN : statistic(windows);
-  if (!Number.isFinite(value)) return { value: null, ...about };
-  const groups = scenes;
-  const values = bootstrapResamples(windows, { groups, seed, statistic });
-  // Where some resamples are constant there is no interval.
-  if (!values.every(Number.isFinite)) return { value, ...about };
-  const { low, high } = percentileInterval(values, level);
-  return { value, low, high, ...about };
+  return windowQuantity(
+    scenes,
+    (windows) => windows.length === 0 ? NaN : statistic(windows),
+    { seed, level, of },
+  );
 }
 
 /**

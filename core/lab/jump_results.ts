@@ -11,12 +11,9 @@ import {
   directionCorrelation,
   displacementMagnitude,
 } from "../metrics/shift.ts";
-import {
-  bootstrapResamples,
-  mean,
-  percentileInterval,
-} from "../metrics/statistics.ts";
+import { mean } from "../metrics/statistics.ts";
 import type { JumpMotion } from "./jump_motion.ts";
+import { windowQuantity } from "./window_quantity.ts";
 
 /** Motion of the windows of one set, of one point, with what happened. */
 export interface JumpRow {
@@ -81,28 +78,6 @@ function measureAt(
   }
 }
 
-/** A number of all windows with its bootstrap interval over their scenes. */
-function resampled(
-  scenes: readonly string[],
-  statistic: (windows: readonly number[]) => number,
-  seed: number,
-  level = 0.95,
-): Quantity {
-  const windows = [...scenes.keys()];
-  const value = statistic(windows);
-  const about = { n: windows.length, of: "windows", decimals: 3 };
-  if (!Number.isFinite(value)) return { value: null, ...about };
-  const values = bootstrapResamples(windows, {
-    groups: scenes,
-    seed,
-    statistic,
-    resamples: RESAMPLES,
-  });
-  if (!values.every(Number.isFinite)) return { value, ...about };
-  const { low, high } = percentileInterval(values, level);
-  return { value, low, high, ...about };
-}
-
 /** Resamples of scenes. */
 const RESAMPLES = 1000;
 
@@ -120,10 +95,10 @@ export function jumpMeasure(
   measure: JumpMeasure,
   seed: number,
 ): Quantity {
-  return resampled(
+  return windowQuantity(
     row.scenes,
     (windows) => measureAt(row, measure, windows),
-    seed,
+    { seed, resamples: RESAMPLES },
   );
 }
 
@@ -150,12 +125,11 @@ export function jumpGap(
       `Cannot pair ${one.scenes.length} with ${other.scenes.length} windows: needed the same ones`,
     );
   }
-  return resampled(
+  return windowQuantity(
     one.scenes,
     (windows) =>
       measureAt(one, measure, windows) - measureAt(other, measure, windows),
-    seed,
-    level,
+    { seed, level, resamples: RESAMPLES },
   );
 }
 
@@ -182,10 +156,9 @@ export function windowGap(
       `Cannot pair ${values.length} with ${others.length} values of ${scenes.length} scenes: needed equally many`,
     );
   }
-  return resampled(
+  return windowQuantity(
     scenes,
     (windows) => mean(windows.map((i) => values[i]! - others[i]!)),
-    seed,
-    level,
+    { seed, level, resamples: RESAMPLES },
   );
 }

@@ -11,13 +11,10 @@ import {
   directionCorrelation,
   displacementMagnitude,
 } from "../metrics/shift.ts";
-import {
-  bootstrapResamples,
-  mean,
-  percentileInterval,
-} from "../metrics/statistics.ts";
+import { mean } from "../metrics/statistics.ts";
 import type { LabWindow } from "./data.ts";
 import type { FrameMotion, WindowMotion } from "./motion.ts";
+import { windowQuantity } from "./window_quantity.ts";
 
 /** Numbers of a window, with what they are called. */
 export const MOTION_MEASURES = {
@@ -198,31 +195,6 @@ function ratioAt(
     : ratioOfMeans(values, reference);
 }
 
-/** A number of all windows with its bootstrap interval over their scenes. */
-function resampled(
-  scenes: readonly string[],
-  statistic: (windows: readonly number[]) => number,
-  { seed, level = 0.95, n = scenes.length }: {
-    readonly seed: number;
-    readonly level?: number;
-    readonly n?: number;
-  },
-): Quantity {
-  const windows = [...scenes.keys()];
-  const value = statistic(windows);
-  const about = { n, of: "windows", decimals: 3 };
-  if (!Number.isFinite(value)) return { value: null, ...about };
-  const values = bootstrapResamples(windows, {
-    groups: scenes,
-    seed,
-    statistic,
-  });
-  // Where some resamples hold no motion at all there is no interval.
-  if (!values.every(Number.isFinite)) return { value, ...about };
-  const { low, high } = percentileInterval(values, level);
-  return { value, low, high, ...about };
-}
-
 /**
  * How much of the real motion there is: by either protocol, with a 95 % bootstrap
  * interval over scenes. Means of ratios leave windows out that do not move.
@@ -241,7 +213,7 @@ export function motionRatio(
   const n = kind === "ratio of means"
     ? row.scenes.length
     : row.real[measure].filter((value) => value > 0).length;
-  return resampled(
+  return windowQuantity(
     row.scenes,
     (windows) => ratioAt(row, measure, kind, windows),
     { seed, n },
@@ -266,7 +238,7 @@ export function motionMeanGap(
   level: number,
 ): Quantity {
   const gaps = one.own[measure].map((x, i) => x - other.own[measure][i]!);
-  return resampled(
+  return windowQuantity(
     one.scenes,
     (windows) => mean(windows.map((i) => gaps[i]!)),
     { seed, level },
@@ -286,7 +258,7 @@ export function motionMean(
   measure: MotionMeasure,
   seed: number,
 ): Quantity {
-  return resampled(
+  return windowQuantity(
     scenes,
     (windows) => mean(windows.map((i) => own[measure][i]!)),
     { seed },
@@ -337,7 +309,7 @@ export function motionGap(
       `Cannot pair ${scenes.length} with ${others.length} windows: needed the same ones`,
     );
   }
-  return resampled(
+  return windowQuantity(
     scenes,
     (windows) => of(ratioAt(...one, windows)) - of(ratioAt(...other, windows)),
     { seed, level },
